@@ -1,0 +1,69 @@
+# What people type: make demo, make test, make check, make bench, make wheel. Everything lives in .venv and target.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup tools demo test test-rust test-python check format bench wheel wheel-test clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 14
+
+tools:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Python 3.11 or newer is missing ('$(PYTHON)' is not one). Get it from https://www.python.org/downloads/"; \
+	  echo "or your system's packages (with venv), or name it: make PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "Python's venv module is missing. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
+	@command -v cargo >/dev/null || { \
+	  echo "Rust (cargo) is missing. Get it from https://rustup.rs:"; \
+	  echo "  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"; exit 1; }
+
+$(BIN)/.installed: pyproject.toml | tools
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet 'maturin>=1.7,<2'
+	$(BIN)/maturin develop --release --quiet --extras dev
+	@touch $@
+
+setup: tools $(BIN)/.installed ## .venv with everything, extension compiled and installed
+	@$(BIN)/maturin develop --release --quiet --skip-install
+
+demo: setup ## the clinic tutorial on its own data
+	$(BIN)/python examples/clinic_tutorial.py
+
+test: test-rust test-python ## Rust and Python tests
+
+test-rust: tools
+	cargo test --release --no-default-features --quiet
+
+test-python: setup
+	$(BIN)/python -m pytest
+
+check: setup ## formatting, lints, types
+	cargo fmt --check
+	cargo clippy --release --all-targets --no-default-features --quiet -- -D warnings
+	cargo clippy --release --all-targets --features python --quiet -- -D warnings
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: setup ## format Rust and Python
+	cargo fmt
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format
+
+bench: setup ## time and memory against other packages (installs them beside, not in .venv)
+	$(BIN)/python benchmarks/run.py
+
+wheel: $(BIN)/.installed ## sdist and wheel in dist/
+	rm -rf dist
+	$(BIN)/maturin sdist --out dist
+	$(BIN)/maturin build --release --out dist
+
+wheel-test: wheel ## both installed in empty environments, a model fitted in each
+	$(BIN)/python -m pytest -m packaging tests/test_packaging.py
+
+clean:
+	rm -rf target dist $(VENV) benchmarks/.venvs
