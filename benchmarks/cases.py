@@ -1,0 +1,108 @@
+"""The models that are timed: a formula and the recipe of its data. Needs numpy and pandas only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+DATA = Path(__file__).resolve().parents[1] / "tests" / "reference" / "data"
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    formula: str  # REML throughout
+    data: Callable[[], pd.DataFrame]
+    calls: int = 1  # timed calls in one process; the median counts
+    refit: bool = False  # time the refit of a fitted model with a new response
+    skip: tuple[str, ...] = ()  # packages that cannot fit it at all
+
+
+def reference(name: str) -> pd.DataFrame:
+    """One of the tests' data sets, factors as categoricals."""
+    entry = json.loads((DATA / "schema.json").read_text(encoding="utf-8"))[name]
+    kinds = {c: info["type"] for c, info in entry["columns"].items()}
+    text = {c: "str" for c, kind in kinds.items() if kind == "factor"}
+    frame = pd.read_csv(DATA / entry["file"], usecols=list(kinds), dtype=text)
+    return frame.astype(dict.fromkeys(text, "category"))
+
+
+def sleepstudy() -> pd.DataFrame:
+    return reference("sleepstudy")
+
+
+def insteval() -> pd.DataFrame:
+    return reference("InstEval")
+
+
+def one_factor(n: int = 1_000_000, groups: int = 20_000) -> pd.DataFrame:
+    """Random intercepts and slopes over many groups."""
+    r = np.random.default_rng(1)
+    g = r.integers(0, groups, n)
+    X = r.standard_normal((n, 5))
+    b = r.standard_normal((groups, 2)) @ np.linalg.cholesky([[1, 0.2], [0.2, 0.25]]).T
+    y = 1 + X @ [0.5, -0.3, 0.2, 0, 1] + b[g, 0] + b[g, 1] * X[:, 0] + 2 * r.standard_normal(n)
+    return pd.DataFrame({"y": y, **{f"x{k + 1}": X[:, k].copy() for k in range(5)}, "g": g})
+
+
+def crossed(n: int = 200_000) -> pd.DataFrame:
+    """Users and items, items with a heavy tail."""
+    r = np.random.default_rng(9)
+    u = r.integers(0, 20000, n)
+    i = (r.pareto(1.2, n) * 40).astype(int) % 2000
+    x = r.normal(size=n)
+    user, item = r.normal(size=20000), r.normal(size=2000)
+    y = 1 + 0.5 * x + 0.7 * user[u] + 0.5 * item[i] + r.normal(size=n)
+    return pd.DataFrame({"y": y, "x": x, "u": u, "i": i})
+
+
+def maximal(n: int = 8000) -> pd.DataFrame:
+    """Two crossed 4 × 4 terms: subjects and items of an experiment with three factors."""
+    r = np.random.default_rng(11)
+    s, i = r.integers(0, 60, n), r.integers(0, 40, n)
+    X = r.choice([-0.5, 0.5], size=(n, 3))
+
+    def factor(sd: float) -> np.ndarray:
+        return (r.standard_normal((4, 4)) * 0.4 + np.eye(4)) * sd
+
+    subject = r.standard_normal((60, 4)) @ factor(0.8).T
+    item = r.standard_normal((40, 4)) @ factor(0.5).T
+    D = np.c_[np.ones(n), X]
+    y = D @ [2, 0.5, -0.3, 0.2] + (D * subject[s]).sum(1) + (D * item[i]).sum(1)
+    y = y + 1.5 * r.standard_normal(n)
+    return pd.DataFrame({"y": y, "a": X[:, 0], "b": X[:, 1], "c": X[:, 2], "s": s, "i": i})
+
+
+SLEEP = "Reaction ~ Days + (Days | Subject)"
+CASES = {
+    case.name: case
+    for case in [
+        Case("sleepstudy", SLEEP, sleepstudy, calls=51),
+        Case("sleepstudy-refit", SLEEP, sleepstudy, calls=201, refit=True, skip=("statsmodels",)),
+        Case(
+            "insteval",
+            "y ~ service + (1 | s) + (1 | d) + (1 | dept)",
+            insteval,
+            skip=("statsmodels",),
+        ),
+        Case(
+            "insteval-slopes",
+            "y ~ service + (1 | s) + (service | d)",
+            insteval,
+            skip=("statsmodels",),
+        ),
+        Case("million-rows", "y ~ x1 + x2 + x3 + x4 + x5 + (1 + x1 | g)", one_factor),
+        Case("crossed", "y ~ x + (1 | u) + (1 | i)", crossed, skip=("statsmodels",)),
+        Case(
+            "maximal",
+            "y ~ a + b + c + (1 + a + b + c | s) + (1 + a + b + c | i)",
+            maximal,
+            skip=("statsmodels",),
+        ),
+    ]
+}

@@ -1,0 +1,181 @@
+"""Speed and memory against other packages: `make bench`, or `python benchmarks/run.py --help`.
+
+Each rival gets its own virtual environment under benchmarks/.venvs. Every fit is a process of its
+own that imports, fits a tiny model (untimed), builds the data and then times the whole call, data
+frame in, fitted model out. Packages take turns, and so do repetitions. Memory is the peak of the
+resident set during the call minus the resident set just before it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cases import CASES, Case
+
+HERE = Path(__file__).resolve().parent
+RIVALS = {"glmm": ["glmm"], "mixedlm": ["mixedlm"], "statsmodels": ["statsmodels"]}
+
+
+@dataclass
+class Result:
+    """What the repetitions of one package on one case gave."""
+
+    runs: list[dict[str, float]] = field(default_factory=list)
+    failure: str | None = None
+
+    def middle(self, key: str) -> float | None:
+        found = [run[key] for run in self.runs if run.get(key) is not None]
+        return statistics.median(found) if found else None
+
+
+def interpreter(package: str) -> list[str] | None:
+    """The command that runs worker.py for this package, its environment made if need be."""
+    if package == "mixedmodels":
+        return [sys.executable]
+    venv = HERE / ".venvs" / package
+    python = venv / ("Scripts" if os.name == "nt" else "bin") / "python"
+    if not (venv / "installed").exists():
+        print(f"installing {package} ...", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
+        command = [str(python), "-m", "pip", "install", "--quiet", "numpy", "pandas", *RIVALS[package]]
+        if subprocess.run(command).returncode != 0:
+            return None
+        (venv / "installed").touch()
+    return [str(python)]
+
+
+def has_lme4() -> bool:
+    if shutil.which("Rscript") is None:
+        return False
+    return subprocess.run(["Rscript", "-e", "library(lme4)"], capture_output=True).returncode == 0
+
+
+def command(package: str, case: Case, scratch: Path) -> list[str] | None:
+    if package != "lme4":
+        python = interpreter(package)
+        return python and [*python, str(HERE / "worker.py"), package, case.name]
+    table = scratch / f"{case.name}.csv"
+    if not table.exists():
+        case.data().to_csv(table, index=False)
+    return ["Rscript", str(HERE / "lme4.R"), str(table), case.formula, str(case.calls)]
+
+
+def run_once(words: list[str], result: Result, limit: float) -> None:
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=limit, cwd=HERE)
+    except subprocess.TimeoutExpired:
+        result.failure = f"> {limit:.0f} s"
+        return
+    if done.returncode != 0:
+        result.failure = "failed"
+        print((done.stderr.strip().splitlines() or ["?"])[-1][:300], flush=True)
+        return
+    result.runs.append(json.loads(done.stdout.splitlines()[-1]))
+
+
+def run_case(case: Case, packages: list[str], repeat: int, limit: float) -> dict[str, Result]:
+    results = {package: Result() for package in packages if package not in case.skip}
+    with tempfile.TemporaryDirectory() as scratch:
+        for repetition in range(repeat):
+            order = list(results) if repetition % 2 == 0 else list(results)[::-1]
+            for package in order:
+                if results[package].failure or (package == "lme4" and case.refit):
+                    continue
+                words = command(package, case, Path(scratch))
+                if words is None:
+                    results[package].failure = "not installed"
+                else:
+                    run_once(words, results[package], limit)
+                    shown = time_text(results[package].middle("seconds"))
+                    print(f"  {case.name}: {package} {shown}", flush=True)
+    return results
+
+
+def time_text(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    return f"{seconds * 1e3:.2f} ms" if seconds < 0.1 else f"{seconds:.2f} s"
+
+
+def rows(case: Case, results: dict[str, Result]) -> list[list[str]]:
+    ours = results["mixedmodels"].middle("seconds") if "mixedmodels" in results else None
+    table = []
+    for package, result in results.items():
+        seconds, memory = result.middle("seconds"), result.middle("memory")
+        criterion = result.middle("criterion")
+        ratio = seconds / ours if seconds is not None and ours else None
+        table.append(
+            [
+                case.name,
+                package,
+                result.failure or time_text(seconds),
+                "-" if ratio is None else f"{ratio:.2f}",
+                "-" if memory is None else f"{memory / 2**20:.0f} MB",
+                "-" if criterion is None else f"{criterion:.5f}",
+            ]
+        )
+    return table
+
+
+def import_seconds(module: str, repeat: int = 9) -> float:
+    """Median time to import `module` once numpy and pandas are there."""
+    code = f"import pandas, time; t = time.perf_counter(); import {module}"
+    code += "; print(time.perf_counter() - t)"
+    words = [sys.executable, "-c", code]
+    runs = [subprocess.run(words, capture_output=True, check=True) for _ in range(repeat)]
+    return statistics.median(float(run.stdout) for run in runs)
+
+
+def markdown(table: list[list[str]]) -> str:
+    header = ["case", "package", "time", "times ours", "memory", "REML criterion"]
+    lines = [header, ["---", "---", "--:", "--:", "--:", "--:"], *table]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def machine() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    cpu = names[0] if names else platform.processor() or platform.machine()
+    usable = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if usable else os.cpu_count()
+    return f"{cpu}, {cores} cores, {platform.system()}, Python {platform.python_version()}"
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
+    parser.add_argument("--packages", nargs="+", default=["mixedmodels", *RIVALS, "lme4"])
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--limit", type=float, default=120, help="seconds for one process")
+    parser.add_argument("--output", type=Path, default=HERE / "results" / "latest.md")
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = arguments()
+    packages = [p for p in options.packages if p != "lme4" or has_lme4()]
+    table = []
+    for name in options.cases:
+        results = run_case(CASES[name], packages, options.repeat, options.limit)
+        table += rows(CASES[name], results)
+    text = f"{machine()}\n\n{markdown(table)}"
+    if "mixedmodels" in packages:
+        text += f"\n`import mixedmodels` after pandas: {time_text(import_seconds('mixedmodels'))}\n"
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(text, encoding="utf-8")
+    print("\n" + text)
+
+
+if __name__ == "__main__":
+    main()
