@@ -1,4 +1,4 @@
-"""Every linear reference model, quantity by quantity (what the numbers are: reference/README.md)."""
+"""Every linear reference model, quantity by quantity; the numbers: reference/README.md."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import reference_data
 
 import mixedmodels as mm
+import reference_data
 
 Reference = dict[str, Any]
 
