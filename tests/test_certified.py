@@ -55,7 +55,7 @@ def nist(name: str) -> pd.DataFrame:
 
 def digits(actual: float, expected: float) -> float:
     error = abs(actual - expected) / abs(expected)
-    return -math.log10(error) if error > 0 else 16.0
+    return 16.0 if error == 0 else -math.log10(error)
 
 
 @pytest.mark.parametrize("name", DIGITS)
