@@ -225,7 +225,7 @@ def test_too_large_a_model_is_refused_before_it_is_tried() -> None:
             "i": r.integers(0, levels, n),
         }
     )
-    with pytest.raises(mm.errors.InsufficientMemoryError, match=r"GB|GiB") as caught:
+    with pytest.raises(mm.InsufficientMemoryError, match=r"GB|GiB") as caught:
         mm.lmer("y ~ 1 + (1 | u) + (1 | i)", data)
     assert isinstance(caught.value, MemoryError)
     assert isinstance(caught.value, mm.MixedModelsError)
@@ -233,12 +233,11 @@ def test_too_large_a_model_is_refused_before_it_is_tried() -> None:
 
 def test_time_limit() -> None:
     start = time.perf_counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with pytest.raises(mm.errors.ConvergenceError):
-            mm.lmer(
-                "y ~ x + (1 + x | u) + (1 + x | i)",
-                long_data(),
-                control=mm.Control(time_limit=0.5),
-            )
-    assert time.perf_counter() - start < 5
+    with pytest.warns(mm.ConvergenceWarning):
+        m = mm.lmer(
+            "y ~ x + (1 + x | u) + (1 + x | i)",
+            long_data(),
+            control=mm.Control(time_limit=0.5),
+        )
+    assert not m.converged
+    assert time.perf_counter() - start < 10  # an evaluation that has begun is finished

@@ -328,6 +328,7 @@ def fit_arrays(model: DenseModel) -> Any:
             REML=model.reml,
             weights=model.weights,
             offset=model.offset,
+            control=mm.Control(allow_saturated=True),
         )
 
 

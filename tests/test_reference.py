@@ -273,14 +273,15 @@ LRT = reference_data.read_json("inference/anova_lrt.json")["tables"]
 @pytest.mark.parametrize("refit", ["refit_ML", "no_refit_REML"])
 def test_likelihood_ratio(name: str, refit: str) -> None:
     table = LRT[name]
-    if refit not in table:  # REML criteria of models that differ in the fixed part: no test
-        return
     data = reference_data.load(table["data"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         models = [mm.lmer(formula, data) for formula in table["models"]]
-        result = mm.anova(*models, refit=refit == "refit_ML")
-    frame = result if isinstance(result, pd.DataFrame) else result.to_frame()
+        if refit == "no_refit_REML" and len({tuple(m.fixef.index) for m in models}) > 1:
+            with pytest.raises(mm.DataError):  # lme4 prints a table that means nothing
+                mm.anova(*models, refit=False)
+            return
+        frame = mm.anova(*models, refit=refit == "refit_ML")
     for (_, row), expected in zip(frame.iterrows(), table[refit], strict=True):
         for column in ["npar", "AIC", "BIC", "logLik", "deviance"]:
             assert row[column] == pytest.approx(expected[column], abs=2e-6), column
