@@ -47,8 +47,8 @@ def interpreter(package: str) -> list[str] | None:
     if not (venv / "installed").exists():
         print(f"installing {package} ...", flush=True)
         subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
-        command = [str(python), "-m", "pip", "install", "--quiet", "numpy", "pandas", *RIVALS[package]]
-        if subprocess.run(command).returncode != 0:
+        pip = [str(python), "-m", "pip", "install", "--quiet"]
+        if subprocess.run([*pip, "numpy", "pandas", *RIVALS[package]]).returncode != 0:
             return None
         (venv / "installed").touch()
     return [str(python)]
