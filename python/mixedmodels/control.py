@@ -1,0 +1,103 @@
+"""How to optimise: settings that the default never needs.
+
+Settings (`Control`) and outcome (`Convergence`) are two types; this file holds the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Control"]
+
+OPTIMIZERS = ("newton", "bfgs", "nelder-mead")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """Settings of the optimiser over θ; frozen, every argument by keyword.
+
+    Attributes
+    ----------
+    optimizer
+        "newton" (default): trust-region Newton steps on exact gradients and the average
+        information, 5 to 25 evaluations; it falls back to the others by itself and says so.
+        "bfgs": quasi-Newton on the same gradients. "nelder-mead": no derivatives; slow, for
+        checking the others.
+    tolerance
+        The fit stops when the Newton decrement, the criterion's expected further fall in deviance
+        units, is below this. The default 1e-9 is far below anything a report shows; the last
+        steps go on to the rounding of the gradient anyway.
+    max_evaluations
+        Evaluations of the criterion at most. 1000 is never reached by a model that can be fitted:
+        reaching it means that something is wrong, and the fit then carries a
+        `ConvergenceWarning`.
+    time_limit
+        Seconds of optimisation at most, None (default) for no limit. A fit that runs out returns
+        the best point so far with a `ConvergenceWarning`.
+    start
+        θ to start from, shape (n_theta,), in the order of `m.theta`; None (default) for a moment
+        estimate made from the data. Useful to check that another start reaches the same optimum.
+    allow_saturated
+        False (default): a model in which every row is a group of its own, or with at least as
+        many random effects in a term as rows, is refused, because its variances cannot be told
+        from the residual variance. True: fit it (sensible only when prior weights fix the
+        residual part).
+
+    Raises
+    ------
+    ValueError
+        When a setting is out of its range.
+
+    Examples
+    --------
+    >>> import mixedmodels as mm
+    >>> data = mm.datasets.load("anxiety")
+    >>> slow = mm.Control(optimizer="nelder-mead", max_evaluations=5000)
+    >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", data, control=slow)
+    """
+
+    optimizer: Literal["newton", "bfgs", "nelder-mead"] = "newton"
+    tolerance: float = 1e-9
+    max_evaluations: int = 1000
+    time_limit: float | None = None
+    start: Sequence[float] | NDArray[np.float64] | None = None
+    allow_saturated: bool = False
+
+    def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(
+                f"optimizer is {self.optimizer!r}; choose one of {', '.join(OPTIMIZERS)}"
+            )
+        if not self.tolerance > 0:
+            raise ValueError(f"tolerance is {self.tolerance!r}; it must be above zero")
+        if self.max_evaluations < 1:
+            raise ValueError(f"max_evaluations is {self.max_evaluations!r}; it must be 1 or more")
+        if self.time_limit is not None and not self.time_limit > 0:
+            raise ValueError(f"time_limit is {self.time_limit!r}; it must be above zero (seconds)")
+
+    def settings(self, n_theta: int) -> dict[str, Any]:
+        """The keyword arguments of the kernel's fit, for a model of `n_theta` covariance
+        parameters."""
+        return {
+            "optimizer": self.optimizer,
+            "tolerance": self.tolerance,
+            "max_evaluations": self.max_evaluations,
+            "time_limit": self.time_limit,
+            "start": self._start(n_theta),
+        }
+
+    def _start(self, n_theta: int) -> NDArray[np.float64] | None:
+        if self.start is None:
+            return None
+        start = np.array(self.start, dtype=np.float64)
+        if start.shape != (n_theta,) or not np.isfinite(start).all():
+            raise ValueError(
+                f"start has shape {start.shape}; this model has {n_theta} covariance parameters: "
+                "give as many finite numbers, in the order of m.theta"
+            )
+        return start

@@ -1,0 +1,325 @@
+"""What every fitted model has: fixed effects, likelihood, rows, prediction, other fits.
+
+Making a model costs next to nothing (a bootstrap makes thousands by `refit`): the constructor
+keeps references to the kernel's `Fit` and to the labels, and each accessor is named after what it
+returns.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from .control import Control
+from .convergence import warn_about_fit
+from .errors import DataError
+from .progress import Callback, Progress
+
+if TYPE_CHECKING:
+    from ._core import Design, Fit
+    from .model_matrix import ModelMatrices
+
+__all__ = ["Call", "FittedModel", "ResidualType", "optimize"]
+
+Array = NDArray[np.float64]
+ResidualType = Literal["response", "pearson", "deviance", "working", "scaled"]
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """The arguments of the fit, kept (by reference) for `update`."""
+
+    data: Any
+    weights: str | ArrayLike | None
+    offset: str | ArrayLike | None
+    contrasts: Mapping[str, Any] | None
+    na_action: Any
+    context: Mapping[str, Callable[..., Any]] | None
+    control: Control
+    n_threads: int | None
+
+
+def optimize(
+    matrices: ModelMatrices,
+    REML: bool,
+    control: Control,
+    n_threads: int | None,
+    *,
+    verbose: bool = False,
+    callback: Callback | None = None,
+    design: Design | None = None,
+) -> Fit:
+    """One fit in the kernel, with its progress line."""
+    n_theta = sum(len(t.columns) * (len(t.columns) + 1) // 2 for t in matrices.terms)
+    criterion = "REML criterion" if REML else "deviance"
+    with Progress(criterion, verbose=verbose, callback=callback) as progress:
+        return (design or matrices.design).fit(
+            reml=REML, n_threads=n_threads, callback=progress.hook, **control.settings(n_theta)
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FittedModel:
+    """What `LinearModel` and `LinearMixedModel` share: fixed effects, likelihood, rows, prediction.
+
+    Made by `lm`, `lmer` and `lmer_arrays`, never by hand.
+    """
+
+    formula: str | None
+    _matrices: ModelMatrices
+    _fit: Fit
+    _call: Call
+    _new_response: Array | None = None  # table length, after refit(y)
+
+    # --- Fixed effects ---
+
+    @property
+    def fixef(self) -> pd.Series[float]:
+        """Estimates β̂ of the fixed effects, shape (p,), by name; NaN for columns dropped as
+        collinear."""
+        return self._by_column(self._fit.beta, "estimate")
+
+    @property
+    def bse(self) -> pd.Series[float]:
+        """Standard errors of `fixef`, shape (p,); NaN where dropped."""
+        return self._by_column(np.sqrt(np.diag(self._fit.vcov)), "std_error")
+
+    @property
+    def vcov(self) -> pd.DataFrame:
+        """Covariance matrix of `fixef`, shape (p, p): σ²(X'V⁻¹X)⁻¹; NaN where dropped."""
+        names = list(self._matrices.fixed_names)
+        return pd.DataFrame(np.array(self._fit.vcov), index=names, columns=names)
+
+    def _by_column(self, values: ArrayLike, name: str) -> pd.Series[float]:
+        names = list(self._matrices.fixed_names)
+        return pd.Series(np.array(values, dtype=float), index=names, name=name)
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation σ̂, in units of the response (of a row with weight 1)."""
+        return float(self._fit.sigma)
+
+    # --- Counts ---
+
+    @property
+    def nobs(self) -> int:
+        """Rows used (after dropping missing values and weights of zero)."""
+        return int(self._fit.n)
+
+    @property
+    def npar(self) -> int:
+        """Parameters estimated: fixed effects kept, θ and σ."""
+        return int(self._fit.rank) + len(self._fit.theta) + 1
+
+    @property
+    def df_resid(self) -> int:
+        """Rows used minus parameters, n − npar."""
+        return self.nobs - self.npar
+
+    @property
+    def missing(self) -> pd.Series[int]:
+        """Column → number of rows in which it was missing; empty if none was."""
+        missing: pd.Series[int] = self._matrices.missing
+        return missing.copy()
+
+    # --- Likelihood ---
+
+    @property
+    def _minus2loglik(self) -> float:
+        """The criterion that loglik, AIC and BIC are made of."""
+        return float(self._fit.criterion)
+
+    @property
+    def loglik(self) -> float:
+        """Log-likelihood at the optimum (for a REML fit the restricted one), all constants
+        included."""
+        return -0.5 * self._minus2loglik
+
+    @property
+    def aic(self) -> float:
+        """−2 loglik + 2 npar."""
+        return self._minus2loglik + 2 * self.npar
+
+    @property
+    def bic(self) -> float:
+        """−2 loglik + log(nobs) npar."""
+        return self._minus2loglik + math.log(self.nobs) * self.npar
+
+    # --- Rows ---
+
+    @cached_property
+    def _design(self) -> Design:
+        """The kernel's design with this model's own response."""
+        if self._new_response is None:
+            return self._matrices.design
+        return self._matrices.design.with_response(self._new_response)
+
+    @cached_property
+    def _response(self) -> Array:
+        """The response of the rows used, shape (nobs,)."""
+        if self._new_response is None:
+            return np.asarray(self._matrices.response, dtype=float)
+        rows = self._matrices.rows
+        return self._new_response if rows is None else self._new_response[rows]
+
+    @cached_property
+    def _modes(self) -> list[Array]:
+        return [np.asarray(modes, dtype=float) for modes in self._fit.modes]
+
+    @cached_property
+    def _fitted(self) -> Array:
+        return np.asarray(self._design.linear_predictor(self._fit.beta, list(self._modes)))
+
+    def _on_rows(self, values: Array, name: str) -> pd.Series[float]:
+        """A Series on the data's own index; padded with NaN to all rows for na_action="exclude"."""
+        m = self._matrices
+        if m.na_action != "exclude" or m.rows is None:
+            return pd.Series(np.array(values), index=m.index, name=name)
+        padded = np.full(len(m.full_index), np.nan)
+        padded[m.rows] = values
+        return pd.Series(padded, index=m.full_index, name=name)
+
+    @property
+    def fitted(self) -> pd.Series[float]:
+        """Fitted values Xβ̂ + Zb̂ + offset, on the data's own index."""
+        return self._on_rows(self._fitted, "fitted")
+
+    def residuals(self, type: ResidualType = "response") -> pd.Series[float]:
+        """Residuals on the data's own index.
+
+        Parameters
+        ----------
+        type
+            "response" and "working": y − μ. "pearson" and "deviance": √w (y − μ), in units of the
+            response. "scaled": pearson/σ.
+
+        Raises
+        ------
+        ValueError
+            For another type.
+        """
+        raw = self._response - self._fitted
+        if type in ("response", "working"):
+            return self._on_rows(raw, "residual")
+        if type not in ("pearson", "deviance", "scaled"):
+            raise ValueError(
+                f"residuals of type {type!r}: choose response, pearson, deviance, working or scaled"
+            )
+        weights = self._matrices.weights
+        if weights is not None:
+            raw = np.sqrt(weights) * raw
+        return self._on_rows(raw / self.sigma if type == "scaled" else raw, "residual")
+
+    def predict(
+        self,
+        newdata: Any = None,
+        re_form: str | float | None = None,
+        allow_new_levels: bool = False,
+        type: Literal["response", "link"] = "response",
+        interval: None = None,
+        level: float = 0.95,
+    ) -> pd.Series[float]:
+        """Predicted means, on the index of `newdata` (default: of the data of the fit).
+
+        Parameters
+        ----------
+        newdata
+            A table with the columns of the formula (the response is not needed).
+        re_form
+            None (default): with all random effects. "NA", "~0" or False: population level, Xβ̂ +
+            offset. A formula such as "~ (1 | clinic)": with the terms it names.
+        allow_new_levels
+            True: a level unseen in the fit has random effects of zero; False (default): it is an
+            error.
+        type
+            "response" (a linear model's link is the identity, so "link" is the same).
+        interval, level
+            Prediction intervals are not available yet: anything but None raises.
+
+        Raises
+        ------
+        DataError
+            A column is missing, or a level is new.
+        FormulaError
+            `re_form` names a term that the model does not have.
+
+        Examples
+        --------
+        >>> import mixedmodels as mm
+        >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", mm.datasets.load("anxiety"))
+        >>> new = {"therapy_sessions": [0.0, 10.0], "clinic": ["3", "unknown"]}
+        >>> prediction = m.predict(new, allow_new_levels=True)
+        """
+        from .predict import predict
+
+        return predict(
+            self,
+            newdata,
+            re_form,
+            allow_new_levels=allow_new_levels,
+            type=type,
+            interval=interval,
+        )
+
+    # --- Other fits ---
+
+    def refit(self, y: ArrayLike) -> Self:
+        """The same model fitted to another response.
+
+        Parameters
+        ----------
+        y
+            Shape (rows of the table,) or (nobs,), in the order of the rows; labels are not used.
+
+        Raises
+        ------
+        DataError
+            The length is wrong, or a value is missing or infinite.
+        """
+        response = self._table_response(y)
+        fit = self._fit.refit(response)
+        if fit.singular or not fit.converged:
+            names = self._matrices.fixed_names
+            warn_about_fit(fit, self._matrices.terms, names, stacklevel=2)
+        return self.__class__(self.formula, self._matrices, fit, self._call, response)
+
+    def _table_response(self, y: ArrayLike) -> Array:
+        m = self._matrices
+        values = np.array(y, dtype=np.float64)
+        n_table = len(m.full_index)
+        if values.shape == (n_table,):
+            kept = values if m.rows is None else values[m.rows]
+        elif values.shape == (m.nobs,):
+            kept, values = values, np.full(n_table, np.nan)
+            values[m.rows] = kept
+        else:
+            raise DataError(
+                f"the new response has shape {values.shape}; expected ({n_table},), the rows of "
+                f"the table, or ({m.nobs},), the rows used"
+            )
+        if not np.isfinite(kept).all():
+            row = m.index[int(np.flatnonzero(~np.isfinite(kept))[0])]
+            raise DataError(f"the new response is missing or infinite in row {row!r}")
+        return values
+
+    def __reduce__(self) -> str:
+        raise TypeError(
+            "a fitted model cannot be pickled; keep m.to_dict(), or the data and the formula"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The estimates as plain numbers, strings, lists and dicts, for logs: NaN and infinities
+        are None.
+
+        `json.dumps(m.to_dict(), allow_nan=False)` never fails.
+        """
+        from .summarize import as_dict
+
+        return as_dict(self)

@@ -1,0 +1,299 @@
+"""Likelihood-ratio tests between fitted models: `mm.anova(m1, m2, ...)`."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .distributions import chi2_upper
+from .errors import DataError, MixedModelsWarning
+from .fitted import FittedModel
+from .model import LinearMixedModel, LinearModel, with_criterion
+from .text import decimals, html_table, p_values, right_table
+
+__all__ = ["BoundaryWarning", "LikelihoodRatioTable", "anova"]
+
+MIXTURE = "Pr(mixture)"
+
+
+class BoundaryWarning(MixedModelsWarning):
+    """A likelihood-ratio test has a variance of zero as its null hypothesis."""
+
+
+class LikelihoodRatioTable(pd.DataFrame):
+    """The table of `mm.anova`: a DataFrame that also prints its models and notes.
+
+    Columns npar, AIC, BIC, logLik, deviance, Chisq, Df, Pr(>Chisq) and, where a variance is
+    tested on its boundary, Pr(mixture). `models` are the formulas by row, `notes` what a reader
+    has to know.
+    """
+
+    _metadata = ["models", "notes"]  # noqa: RUF012 (pandas's own protocol)
+    models: dict[str, str]
+    notes: tuple[str, ...]
+
+    @property
+    def _constructor(self) -> type[pd.DataFrame]:
+        return pd.DataFrame  # a part of the table is not the table
+
+    def _cells(self) -> list[list[str]]:
+        columns = []
+        for name in self.columns:
+            values = self[name].to_numpy(dtype=float)
+            if str(name).startswith("Pr("):
+                columns.append(p_values(values))
+            elif name in ("npar", "Df"):
+                columns.append(["" if math.isnan(v) else f"{v:.0f}" for v in values])
+            elif name == "Chisq":
+                columns.append(["" if math.isnan(v) else f"{v:.4f}" for v in values])
+            else:
+                columns.append(decimals(np.round(values, 2), 12))
+        return [list(row) for row in zip(*columns, strict=True)]
+
+    def __str__(self) -> str:
+        header, names = [str(c) for c in self.columns], [str(n) for n in self.index]
+        width = max(len(name) for name in names)
+        models = [f"{name:<{width}}: {formula}" for name, formula in self.models.items()]
+        notes = [textwrap.fill(note, 92, subsequent_indent="  ") for note in self.notes]
+        return "\n".join(["Models:", *models, right_table(header, self._cells(), names), *notes])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        header, names = [str(c) for c in self.columns], [str(n) for n in self.index]
+        models = html_table(["formula"], [[f] for f in self.models.values()], list(self.models))
+        notes = html_table(["note"], [[note] for note in self.notes]) if self.notes else ""
+        return models + html_table(header, self._cells(), names) + notes
+
+
+def anova(*models: FittedModel, refit: bool = True) -> LikelihoodRatioTable:
+    """Likelihood-ratio tests, each model against the one before it.
+
+    Models are sorted by their number of parameters. A test is valid where the smaller model is a
+    special case of the larger one: that is for the caller to see to.
+
+    Parameters
+    ----------
+    models
+        Two or more fits of `lmer` or `lm` to the same rows, response and weights.
+    refit
+        True (default): models fitted by REML are fitted again by ML first, because REML criteria
+        of different fixed effects cannot be compared; a note says so. False: compare REML fits as
+        they are, which is allowed for equal fixed effects only.
+
+    Returns
+    -------
+    LikelihoodRatioTable
+        A DataFrame, one row a model. Where the null hypothesis has a variance at zero, on the
+        boundary of its range, the plain p-value is too large. If one random effect joins a term
+        of q (with its q covariances), 2 log LR is distributed as ½χ²_q + ½χ²_(q+1), and
+        Pr(mixture) has that p-value; for other changes no closed form holds and a note asks for
+        simulation.
+
+    Raises
+    ------
+    DataError
+        The models have different rows, responses or weights; or REML criteria are not comparable.
+    TypeError
+        Fewer than two models, or something that is not a fitted model.
+
+    Warns
+    -----
+    BoundaryWarning
+        A variance is tested on its boundary.
+
+    Examples
+    --------
+    >>> import mixedmodels as mm
+    >>> data = mm.datasets.load("anxiety")
+    >>> m1 = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", data)
+    >>> m2 = mm.lmer("anxiety ~ therapy_sessions + (therapy_sessions | clinic)", data)
+    >>> table = mm.anova(m1, m2)                                               # doctest: +SKIP
+
+    References
+    ----------
+    Self & Liang (1987), JASA 82, 605-610, case 6; Stram & Lee (1994), Biometrics 50, 1171-1177.
+    """
+    _require_models(models)
+    _require_same_data(models)
+    names = {id(model): f"model {k}" for k, model in enumerate(models, start=1)}
+    ordered = sorted(models, key=lambda model: model.npar)
+    labels = [names[id(model)] for model in ordered]
+    compared, notes = _comparable(ordered, refit)
+    steps = [_step(small, large) for small, large in pairwise(compared)]
+    reml = not refit and any(_is_reml(model) for model in ordered)
+    table = LikelihoodRatioTable(_columns(compared, steps, reml), index=labels)
+    table.models = {
+        label: model.formula or "fitted from arrays"
+        for label, model in zip(labels, ordered, strict=True)
+    }
+    for label, step in zip(labels[1:], steps, strict=True):
+        if step.boundary:
+            notes.append(f"{label}: {step.boundary}")
+            warnings.warn(f"anova, {label}: {step.boundary}", BoundaryWarning, stacklevel=2)
+    table.notes = tuple(notes)
+    return table
+
+
+@dataclass(frozen=True)
+class _Step:
+    """The change from one model to the next."""
+
+    added: int  # random effects per level that the larger model adds
+    mixture: bool  # whether ½χ²_(Df−1) + ½χ²_Df holds
+    boundary: str  # what to tell; empty where nothing is on a boundary
+
+
+def _require_models(models: Sequence[Any]) -> None:
+    for model in models:
+        if not isinstance(model, FittedModel):
+            raise TypeError(f"mm.anova compares fitted models; got {type(model).__name__}")
+    if len(models) < 2:
+        raise TypeError("mm.anova compares two or more fitted models: mm.anova(m1, m2)")
+    if len({id(model) for model in models}) < len(models):
+        raise DataError("mm.anova was given the same model twice")
+
+
+def _require_same_data(models: Sequence[FittedModel]) -> None:
+    first = models[0]
+    for k, model in enumerate(models[1:], start=2):
+        if model.nobs != first.nobs:
+            raise DataError(
+                f"models 1 and {k} were fitted to different data: {first.nobs} and {model.nobs} "
+                "rows. Missing values in a column that only one of them uses are the usual reason: "
+                "fit both to the rows that are complete for both"
+            )
+        if not np.array_equal(first._response, model._response):
+            raise DataError(
+                f"models 1 and {k} were fitted to different responses ({_response_name(first)}, "
+                f"{_response_name(model)}, or other rows), so their likelihoods cannot be compared"
+            )
+        if not _same_weights(first, model):
+            raise DataError(f"models 1 and {k} were fitted with different weights")
+
+
+def _response_name(model: FittedModel) -> str:
+    return str(model._matrices.response_name)
+
+
+def _same_weights(a: FittedModel, b: FittedModel) -> bool:
+    ones = np.ones(a.nobs)
+    wa, wb = (ones if m._matrices.weights is None else m._matrices.weights for m in (a, b))
+    return np.array_equal(wa, wb)
+
+
+def _is_reml(model: FittedModel) -> bool:
+    return isinstance(model, LinearMixedModel) and model.reml
+
+
+def _comparable(models: Sequence[FittedModel], refit: bool) -> tuple[list[FittedModel], list[str]]:
+    """The models by a common criterion, and what was done for it."""
+    mixed = [model for model in models if isinstance(model, LinearMixedModel)]
+    if not any(model.reml for model in mixed):
+        return list(models), []
+    if refit:
+        by_ml = [_by_ml(model) for model in models]
+        return by_ml, ["Fits by REML were refitted by ML for this comparison."]
+    if not all(model.reml for model in mixed):
+        raise DataError("REML and ML fits cannot be compared as they are: use refit=True")
+    names = [tuple(model.fixef.dropna().index) for model in models]
+    if len(set(names)) > 1:
+        raise DataError(
+            "REML criteria of models with different fixed effects cannot be compared: use "
+            "refit=True"
+        )
+    return list(models), ["REML criteria compared as they are (equal fixed effects)."]
+
+
+def _by_ml(model: FittedModel) -> FittedModel:
+    if isinstance(model, LinearMixedModel) and model.reml:
+        return with_criterion(model, REML=False)
+    return model
+
+
+def _columns(
+    models: Sequence[FittedModel], steps: Sequence[_Step], reml: bool
+) -> dict[str, list[float]]:
+    criterion = [_criterion(model, reml) for model in models]
+    npar = [model.npar for model in models]
+    chisq, df, p, mixture = [math.nan], [math.nan], [math.nan], [math.nan]
+    for k, step in enumerate(steps, start=1):
+        x, d = max(0.0, criterion[k - 1] - criterion[k]), npar[k] - npar[k - 1]
+        chisq.append(x)
+        df.append(d)
+        p.append(chi2_upper(x, d) if d > 0 else math.nan)
+        half = 0.5 * (chi2_upper(x, d - 1) + chi2_upper(x, d)) if step.mixture else math.nan
+        mixture.append(half)
+    columns: dict[str, list[Any]] = {
+        "npar": npar,
+        "AIC": [c + 2 * k for c, k in zip(criterion, npar, strict=True)],
+        "BIC": [c + math.log(m.nobs) * m.npar for c, m in zip(criterion, models, strict=True)],
+        "logLik": [-c / 2 for c in criterion],
+        "deviance": criterion,
+        "Chisq": chisq,
+        "Df": df,
+        "Pr(>Chisq)": p,
+    }
+    if any(step.mixture for step in steps):
+        columns[MIXTURE] = mixture
+    return columns
+
+
+def _criterion(model: FittedModel, reml: bool) -> float:
+    if isinstance(model, LinearModel):
+        return model.reml_criterion if reml else model.deviance
+    return model._minus2loglik
+
+
+def _step(small: FittedModel, large: FittedModel) -> _Step:
+    """Whether the smaller model is the larger one with a variance at zero."""
+    before, after = _effects(small), _effects(large)
+    added = sum(len(columns) for columns in after) - sum(len(columns) for columns in before)
+    df = large.npar - small.npar
+    if added <= 0 or df <= 0:
+        return _Step(added, False, "")
+    same_fixed = set(small.fixef.dropna().index) == set(large.fixef.dropna().index)
+    joined = _joined(before, after)
+    at_boundary = isinstance(small, LinearMixedModel) and small.is_singular
+    if same_fixed and joined is not None and not at_boundary and df == joined + 1:
+        return _Step(
+            added,
+            True,
+            f"the test has a variance of zero as its null, on the boundary of its range: {MIXTURE} "
+            f"is from ½χ²({joined}) + ½χ²({joined + 1}); Pr(>Chisq) is too large.",
+        )
+    return _Step(
+        added,
+        False,
+        "the test has a variance of zero as its null, on the boundary of its range: Pr(>Chisq) is "
+        "too large, and no simple mixture of χ² is right for this change; simulation from the "
+        "smaller model is needed for an exact p-value.",
+    )
+
+
+def _effects(model: FittedModel) -> list[frozenset[tuple[str, str]]]:
+    """One set of (group, column) a term."""
+    return [
+        frozenset((term.group, column) for column in term.columns) for term in model._matrices.terms
+    ]
+
+
+def _joined(
+    before: list[frozenset[tuple[str, str]]], after: list[frozenset[tuple[str, str]]]
+) -> int | None:
+    """The size q of the term that one random effect joins (0: a term of its own); None for other
+    changes."""
+    lost = [term for term in before if term not in after]
+    new = [term for term in after if term not in before]
+    if len(new) != 1 or len(lost) > 1:
+        return None
+    old: frozenset[tuple[str, str]] = lost[0] if lost else frozenset()
+    return len(old) if old < new[0] and len(new[0]) == len(old) + 1 else None

@@ -1,0 +1,225 @@
+"""The numbers of a summary (their looks are in summary.py), and the same estimates as plain
+data."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from .distributions import f_upper, t_two_sided
+from .summary import LinearMixedSummary, LinearSummary
+
+if TYPE_CHECKING:
+    from .fitted import FittedModel
+    from .model import LinearMixedModel, LinearModel
+
+__all__ = ["as_dict", "coefficient_table", "summarize_linear", "summarize_mixed"]
+
+NO_P_VALUES = (
+    "No p values: t has no exact degrees of freedom in a mixed model, and no approximation "
+    "(Satterthwaite, Kenward-Roger) is available here yet. Compare models by mm.anova(m1, m2)."
+)
+QUARTILES = {"Min": 0.0, "1Q": 0.25, "Median": 0.5, "3Q": 0.75, "Max": 1.0}
+
+
+def summarize_mixed(model: LinearMixedModel, ddf: str | None) -> LinearMixedSummary:
+    """Collect the numbers of `LinearMixedModel.summary`."""
+    table = coefficient_table(model, ddf)
+    notes = [NO_P_VALUES] if ddf is None else []
+    return LinearMixedSummary(
+        formula=model.formula,
+        data=describe_rows(model),
+        reml=model.reml,
+        criteria=_criteria(model),
+        scaled_residuals=quartiles(model.residuals("scaled")),
+        varcorr=model.varcorr,
+        nobs=model.nobs,
+        ngroups=model.ngroups,
+        coefficients=table,
+        correlation=correlation(model),
+        ddf=ddf,
+        notes=(*notes, *_notes(model), *_outcome(model)),
+    )
+
+
+def summarize_linear(model: LinearModel, ddf: str | None) -> LinearSummary:
+    """Collect the numbers of `LinearModel.summary`."""
+    if ddf != "residual":
+        raise ValueError(f'ddf={ddf!r}: an ordinary regression has ddf="residual" only')
+    r2, adjusted, f, df1 = _r_squared(model)
+    weighted = model._matrices.weights is not None
+    return LinearSummary(
+        formula=model.formula,
+        data=describe_rows(model),
+        residuals=quartiles(model.residuals("pearson")),
+        weighted=weighted,
+        coefficients=coefficient_table(model, "residual"),
+        sigma=model.sigma,
+        df_resid=model.df_resid,
+        r_squared=r2,
+        adj_r_squared=adjusted,
+        f_statistic=f,
+        f_df=(df1, model.df_resid),
+        f_p_value=f_upper(f, df1, model.df_resid) if df1 > 0 else math.nan,
+        notes=tuple(_notes(model)),
+    )
+
+
+def coefficient_table(model: FittedModel, ddf: str | None) -> pd.DataFrame:
+    """Estimate, Std. Error, (df,) t value(, Pr(>|t|)) of the fixed effects kept.
+
+    Parameters
+    ----------
+    ddf
+        None: no tests. "residual": t with n − p degrees of freedom.
+
+    Raises
+    ------
+    ValueError
+        For a method that is not available.
+    """
+    if ddf not in (None, "residual"):
+        raise ValueError(
+            f'ddf={ddf!r} is not available yet; choose None (t values without p) or "residual"'
+        )
+    estimate, error = model.fixef.dropna(), model.bse.dropna()
+    table = pd.DataFrame({"Estimate": estimate, "Std. Error": error})
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = estimate / error
+    if ddf is not None:
+        table["df"] = float(model.nobs - int(model._fit.rank))
+    table["t value"] = t
+    if ddf is not None:
+        table["Pr(>|t|)"] = t_two_sided(t, table["df"])
+    return table
+
+
+def correlation(model: FittedModel) -> pd.DataFrame:
+    """Correlations of the fixed effects kept, shape (rank, rank)."""
+    vcov = model.vcov.dropna(how="all").dropna(how="all", axis=1)
+    sd = np.sqrt(np.diag(vcov))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return pd.DataFrame(vcov / np.outer(sd, sd))
+
+
+def quartiles(values: pd.Series[float]) -> pd.Series[float]:
+    """Min, 1Q, Median, 3Q, Max by linear interpolation (R's type 7)."""
+    found = np.quantile(values.dropna().to_numpy(), list(QUARTILES.values()))
+    return pd.Series(found, index=list(QUARTILES))
+
+
+def _criteria(model: LinearMixedModel) -> dict[str, float]:
+    if model.reml:
+        return {"REML criterion": model._minus2loglik}
+    return {
+        "AIC": model.aic,
+        "BIC": model.bic,
+        "logLik": model.loglik,
+        "deviance": model._minus2loglik,
+        "df.resid": float(model.df_resid),
+    }
+
+
+def _r_squared(model: LinearModel) -> tuple[float, float, float, int]:
+    """R², adjusted R², F and its numerator degrees of freedom, as R's summary.lm (offset left
+    out)."""
+    weights = model._matrices.weights
+    w = np.ones(model.nobs) if weights is None else np.asarray(weights)
+    offset = model._design.linear_predictor(np.zeros(len(model._fit.beta)), [])
+    fitted = model._fitted - offset
+    intercept = "(Intercept)" in model._matrices.fixed_names
+    centre = np.average(fitted, weights=w) if intercept else 0.0
+    explained = float(np.sum(w * (fitted - centre) ** 2))
+    df1 = int(model._fit.rank) - int(intercept)
+    total = explained + model.rss
+    r2 = explained / total if total > 0 else math.nan
+    adjusted = 1 - (1 - r2) * (model.nobs - int(intercept)) / model.df_resid
+    f = explained / df1 / model.sigma**2 if df1 > 0 and model.sigma > 0 else math.nan
+    return r2, adjusted, f, df1
+
+
+def describe_rows(model: FittedModel) -> str:
+    """The data's line: rows used, weights and offset where they are arguments."""
+    call, total = model._call, len(model._matrices.full_index)
+    rows = f"{model.nobs} rows" if total == model.nobs else f"{model.nobs} of {total} rows"
+    extra = [
+        f", {what} {given if isinstance(given, str) else 'given as numbers'}"
+        for what, given in (("weights", call.weights), ("offset", call.offset))
+        if given is not None
+    ]
+    return rows + "".join(extra)
+
+
+def _notes(model: FittedModel) -> list[str]:
+    """What was left out: rows and columns."""
+    notes = []
+    m = model._matrices
+    dropped = len(m.full_index) - model.nobs - m.zero_weights
+    if dropped > 0:
+        columns = ", ".join(f"{name} ({count})" for name, count in model.missing.items())
+        notes.append(f"{dropped} rows with missing values dropped: {columns}.")
+    if m.zero_weights:
+        notes.append(f"{m.zero_weights} rows with a weight of zero dropped.")
+    if model._fit.dropped:
+        names = ", ".join(m.fixed_names[j] for j in model._fit.dropped)
+        notes.append(f"Rank deficient fixed effects: dropped {names}.")
+    return notes
+
+
+def _outcome(model: LinearMixedModel) -> list[str]:
+    """What the optimiser has to say, where it is not simply an optimum."""
+    outcome = model.convergence
+    failed = [] if outcome.converged else [f"The fit did not converge: {outcome.reason}"]
+    return failed + [message[0].upper() + message[1:] for message in outcome.messages]
+
+
+def as_dict(model: FittedModel) -> dict[str, Any]:
+    """Documented at `FittedModel.to_dict`."""
+    from .model import LinearMixedModel
+
+    result: dict[str, Any] = {
+        "model": type(model).__name__,
+        "formula": model.formula,
+        "nobs": model.nobs,
+        "npar": model.npar,
+        "df_resid": model.df_resid,
+        "fixef": model.fixef.to_dict(),
+        "bse": model.bse.to_dict(),
+        "vcov": model.vcov.to_numpy().tolist(),
+        "sigma": model.sigma,
+        "loglik": model.loglik,
+        "aic": model.aic,
+        "bic": model.bic,
+        "missing": {str(k): int(v) for k, v in model.missing.items()},
+    }
+    if isinstance(model, LinearMixedModel):
+        result |= {
+            "reml": model.reml,
+            "reml_criterion": model.reml_criterion,
+            "deviance": model.deviance,
+            "ngroups": model.ngroups,
+            "theta": model.theta.tolist(),
+            "varcorr": model.varcorr.to_frame().to_dict(orient="records"),
+            "converged": model.converged,
+            "singular": model.is_singular,
+            "reason": model.convergence.reason,
+            "messages": list(model.convergence.messages),
+            "evaluations": model.convergence.evaluations,
+            "gradient_norm": model.convergence.gradient_norm,
+        }
+    plain: dict[str, Any] = _plain(result)
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    """Numbers that JSON has no word for become None; labels become strings."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value

@@ -1,0 +1,72 @@
+"""`m.update(...)`: the same call with some arguments changed."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from .errors import DataError
+
+if TYPE_CHECKING:
+    from .fitted import FittedModel
+    from .model import LinearMixedModel, LinearModel
+
+__all__ = ["update", "update_linear"]
+
+
+def update(
+    model: LinearMixedModel, formula: str | None, data: Any, REML: bool | None
+) -> LinearMixedModel:
+    """Documented at `LinearMixedModel.update`."""
+    reml = model.reml if REML is None else REML
+    if formula is None and data is None:
+        from .model import with_criterion
+
+        return with_criterion(model, reml)
+    from .fit import lmer
+
+    call = model._call
+    return lmer(
+        updated_formula(model, formula),
+        call.data if data is None else data,
+        REML=reml,
+        control=call.control,
+        n_threads=call.n_threads,
+        **_arguments(model),
+    )
+
+
+def update_linear(model: LinearModel, formula: str | None, data: Any) -> LinearModel:
+    """Documented at `LinearModel.update`."""
+    from .fit import lm
+
+    data = model._call.data if data is None else data
+    return lm(updated_formula(model, formula), data, **_arguments(model))
+
+
+def _arguments(model: FittedModel) -> dict[str, Any]:
+    call = model._call
+    names = ("weights", "offset", "contrasts", "na_action", "context")
+    return {name: getattr(call, name) for name in names}
+
+
+def updated_formula(model: FittedModel, formula: str | None) -> str:
+    """A formula in which "." stands for the old response and, at the start of the right side, for
+    the old terms.
+
+    >>> from types import SimpleNamespace
+    >>> updated_formula(SimpleNamespace(formula="y ~ x + (1 | g)"), ". ~ . + z")
+    'y ~ x + (1 | g) + z'
+    """
+    if model.formula is None:
+        raise DataError("a model fitted from arrays has no formula to update; fit again")
+    if formula is None:
+        return model.formula
+    old_left, old_right = (side.strip() for side in model.formula.split("~", 1))
+    left, tilde, right = formula.partition("~")
+    if not tilde:
+        return formula
+    left = old_left if left.strip() in (".", "") else left.strip()
+    if re.match(r"\s*\.\s*($|[+-])", right):
+        right = old_right + right.strip()[1:]
+    return f"{left} ~ {right.strip()}"
