@@ -1,0 +1,471 @@
+"""Walks a safe expression tree over the caller's columns; nothing here runs Python from the formula.
+
+A value is a `Column` (not yet read), an array (n,) of float64, a `Factor` (also the result of a comparison:
+a boolean with missing values), a `Matrix` of several columns, or a constant.  Names are looked up among
+the columns, then in `context=`, then among a few constants; functions in `context=`, then in `transforms.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+import pandas as pd
+
+from .columns import Column, Table, closest, missing_column
+from .contrasts import Contrast, contrast_from, contrast_named
+from .errors import DataError, FormulaError, MixedModelsError
+from .expression import Binary, Call, Constant, Expression, Name, Node, Sequence, Unary
+from .factors import Factor, factorise, level_label
+from .transforms import ELEMENTWISE, STATEFUL, Matrix, function_names
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+__all__ = ["Evaluator"]
+
+_ARITHMETIC = {
+    "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "^": np.power,
+    "%%": np.mod, "%/%": np.floor_divide,
+}  # fmt: skip
+_COMPARISON = {
+    "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal,
+    "==": np.equal, "!=": np.not_equal,
+}  # fmt: skip
+
+
+class Evaluator:
+    """Evaluates expressions of one formula on one table.
+
+    `state` holds what stateful functions learnt, by call; empty for the model's own data, filled for new
+    data.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        formula: str,
+        context: Mapping[str, Any] | None = None,
+        state: dict[str, dict[str, Any]] | None = None,
+    ):
+        self.table = table
+        self.formula = formula
+        self.context = dict(context or {})
+        self.state = {} if state is None else state
+        self.is_new_data = state is not None
+
+    # --- what the model asks for ---
+
+    def variable(self, expression: Expression) -> Matrix | Factor:
+        """A variable of a design: numeric columns, or a factor for text, categories and booleans."""
+        value = self._checked(expression)
+        if isinstance(value, Column):
+            value = value.numeric if value.kind in ("number", "date") else _factor_of(value)
+        if isinstance(value, np.ndarray):
+            return Matrix((value,), ("",))
+        if isinstance(value, Matrix) and len(value.columns) == 1:
+            return replace(value, names=("",))
+        if isinstance(value, Matrix | Factor):
+            return value
+        self._fail(f"'{expression.text}' is the same for every row", expression.position)
+
+    def group(self, expression: Expression) -> Factor:
+        """A grouping factor: any column, by its distinct values."""
+        value = self._checked(expression)
+        if isinstance(value, Column):
+            return value.factor
+        if isinstance(value, np.ndarray):
+            return factorise(value, expression.text)
+        if isinstance(value, Factor):
+            return value
+        self._fail(f"'{expression.text}' cannot be a grouping factor", expression.position)
+
+    def numbers(self, expression: Expression, what: str) -> Array:
+        """(n,) float64 for a response, weight or offset; `what` names it in messages."""
+        value = self._checked(expression)
+        if isinstance(value, Column) and value.kind not in ("number", "boolean"):
+            raise DataError(
+                f"the {what} '{expression.text}' is {_kind_words(value.kind)}; expected numbers"
+            )
+        if isinstance(value, Matrix) or (isinstance(value, Factor) and not _is_boolean(value)):
+            raise DataError(f"the {what} '{expression.text}' is not one column of numbers")
+        numbers = self._array(value, expression.node)
+        if np.ndim(numbers) == 0:
+            return np.full(self.table.n, float(numbers))
+        return np.asarray(numbers)
+
+    def _checked(self, expression: Expression) -> Any:
+        with np.errstate(all="ignore"):
+            value = self._value(expression.node)
+        if isinstance(value, np.ndarray) and value.shape != (self.table.n,):
+            self._fail(
+                f"'{expression.text}' has shape {value.shape}; expected {self.table.n} values",
+                expression.position,
+            )
+        return value
+
+    # --- the walk ---
+
+    def _value(self, node: Node) -> Any:
+        match node:
+            case Name():
+                return self._name(node)
+            case Constant():
+                return node.value
+            case Sequence():
+                return [self._value(item) for item in node.items]
+            case Unary():
+                return self._unary(node)
+            case Binary():
+                return self._binary(node)
+            case Call():
+                return self._call(node)
+
+    def _name(self, node: Name) -> Any:
+        if node.name in self.table:
+            return self.table.column(node.name)
+        if node.name in self.context:
+            return self._from_context(node)
+        if node.name == "pi":
+            return float(np.pi)
+        contrast = contrast_named(node.name) if node.name.startswith("contr.") else None
+        if contrast is not None:
+            return contrast
+        raise DataError(missing_column(node.name, self.table.names))
+
+    def _from_context(self, node: Name) -> Any:
+        value = self.context[node.name]
+        if callable(value):
+            self._fail(f"'{node.name}' is a function; call it", node.position)
+        if isinstance(value, bool | str) or value is None:
+            return value
+        if np.ndim(value) == 0:
+            return float(value)
+        if np.ndim(value) == 1:
+            if len(value) != self.table.n:
+                raise DataError(
+                    f"'{node.name}' of context= has {len(value)} values; expected {self.table.n}"
+                )
+            return Table({node.name: value}).column(node.name)
+        return value  # a contrast matrix
+
+    def _unary(self, node: Unary) -> Any:
+        value = self._array(self._value(node.operand), node.operand)
+        if node.operator == "!":
+            return _boolean(np.equal(value, 0), np.isnan(value))
+        return -value if node.operator == "-" else value
+
+    def _binary(self, node: Binary) -> Any:
+        left, right = self._value(node.left), self._value(node.right)
+        if node.operator == "%in%":
+            items = right if isinstance(right, list) else [right]
+            return self._membership(left, items, node)
+        if node.operator in ("==", "!=") and (_is_labelled(left) or _is_labelled(right)):
+            return self._compare_labels(left, right, node)
+        a, b = self._array(left, node.left), self._array(right, node.right)
+        if node.operator in _ARITHMETIC:
+            return _ARITHMETIC[node.operator](np.asarray(a, np.float64), b)[()]
+        missing = np.isnan(a) | np.isnan(b)
+        if node.operator in _COMPARISON:
+            return _boolean(_COMPARISON[node.operator](a, b), missing)
+        both = np.logical_and if node.operator == "&" else np.logical_or
+        return _boolean(both(np.not_equal(a, 0), np.not_equal(b, 0)), missing)
+
+    def _compare_labels(self, left: Any, right: Any, node: Binary) -> Factor:
+        if not _is_labelled(left):
+            left, right = right, left
+        if not isinstance(right, str | float | bool):
+            self._fail(f"'{node.operator}' compares a factor with one of its levels", node.position)
+        equal = self._membership(left, [right], node)
+        if node.operator == "==":
+            return equal
+        return replace(equal, codes=np.where(equal.codes < 0, -1, 1 - equal.codes).astype(np.int32))
+
+    def _membership(self, value: Any, items: list[Any], node: Binary) -> Factor:
+        if not all(isinstance(item, str | float | bool) for item in items):
+            self._fail("the right side of %in% is a list of values, as c(1, 2)", node.position)
+        if _is_labelled(value):
+            factor = _factor_of(value)
+            wanted = {level_label(item) for item in items}
+            table = np.array([label in wanted for label in factor.labels()] + [False])
+            return _boolean(table[factor.codes], factor.codes < 0)
+        if any(isinstance(item, str) for item in items):
+            self._fail("numbers are compared with a string here", node.position)
+        numbers = self._array(value, node.left)
+        return _boolean(np.isin(numbers, items), np.isnan(numbers))
+
+    def _array(self, value: Any, node: Node) -> Any:
+        """A value as numbers: an array (n,) or a float; booleans count 0 and 1."""
+        if isinstance(value, Column):
+            return value.numeric
+        if isinstance(value, Factor) and _is_boolean(value):
+            return np.array([0.0, 1.0, np.nan])[value.codes]
+        if isinstance(value, Matrix) and len(value.columns) == 1:
+            return value.columns[0]
+        if isinstance(value, np.ndarray | float | bool):
+            return value if isinstance(value, np.ndarray) else float(value)
+        words = "a factor" if isinstance(value, Factor) else "not a number"
+        self._fail(f"this is {words}; expected numbers", node.position)
+
+    # --- calls ---
+
+    def _call(self, node: Call) -> Any:
+        name = node.function
+        if name in self.context and callable(self.context[name]):
+            return self._context_call(node)
+        if name.startswith(("np.", "numpy.")):
+            name = name.split(".", 1)[1]
+            if name not in ELEMENTWISE:
+                self._unknown(node)
+        if name in ELEMENTWISE:
+            return self._elementwise(node, name)
+        if name in STATEFUL:
+            return self._stateful(node)
+        handler = {
+            "I": self._identity, "C": self._contrasted, "factor": self._as_factor,
+            "as.factor": self._as_factor, "ordered": self._as_factor, "relevel": self._relevel,
+            "as.numeric": self._convert, "as.integer": self._convert, "as.logical": self._convert,
+            "as.character": self._convert, "is.na": self._is_missing, "c": self._list,
+        }.get(name)  # fmt: skip
+        if handler is None:
+            self._unknown(node)
+        return handler(node)
+
+    def _unknown(self, node: Call) -> NoReturn:
+        if node.function in ("offset", "cbind"):
+            where = "the fixed part" if node.function == "offset" else "the response"
+            self._fail(f"{node.function}() stands alone in {where}", node.position)
+        names = (*function_names(), *self.context)
+        hint = closest(node.function, names)
+        self._fail(
+            f"function '{node.function}' is not one a formula may call{hint}. Compute the column "
+            "beforehand, or pass the function as context={'" + node.function + "': ...}",
+            node.position,
+        )
+
+    def _arguments(self, node: Call) -> tuple[list[Any], dict[str, Any]]:
+        values = [self._value(argument) for argument in node.arguments]
+        return values, {name: self._value(value) for name, value in node.keywords}
+
+    def _elementwise(self, node: Call, name: str) -> Any:
+        function = ELEMENTWISE[name]
+        values = [self._array(self._value(a), a) for a in node.arguments]
+        keywords = {key: self._array(self._value(a), a) for key, a in node.keywords}
+        if isinstance(function, np.ufunc) and (len(values) != function.nin or keywords):
+            self._fail(f"{node.function}() takes {function.nin} argument(s)", node.position)
+        try:
+            return function(*values, **keywords)
+        except (TypeError, ValueError):
+            self._fail(f"{node.function}() does not take these arguments", node.position)
+
+    def _stateful(self, node: Call) -> Any:
+        values, keywords = self._arguments(node)
+        if not values:
+            self._fail(f"{node.function}() needs a column", node.position)
+        x = self._array(values[0], node.arguments[0])
+        if np.ndim(x) != 1:
+            self._fail(f"{node.function}() needs a column, not a number", node.position)
+        if node.function in ("poly", "bs"):
+            self._refuse_infinite(x, node)
+        state = self.state.setdefault(node.text, {})
+        try:
+            return STATEFUL[node.function](x, *values[1:], state=state, **keywords)
+        except MixedModelsError as error:
+            raise type(error)(f"in {node.text}: {error}") from None
+        except (TypeError, ValueError) as error:
+            self._fail(f"{node.function}() does not take these arguments: {error}", node.position)
+
+    def _refuse_infinite(self, x: Array, node: Call) -> None:
+        if np.isinf(x).any():
+            row = self.table.index[int(np.argmax(np.isinf(x)))]
+            raise DataError(f"the column in {node.text} is infinite in row {row!r}")
+
+    def _context_call(self, node: Call) -> Any:
+        values, keywords = self._arguments(node)
+        values = [_plain(value) for value in values]
+        keywords = {key: _plain(value) for key, value in keywords.items()}
+        try:
+            result = self.context[node.function](*values, **keywords)
+        except Exception as error:
+            message = f"{node.function}() of context= failed: {type(error).__name__}: {error}"
+            raise FormulaError(message, self.formula, node.position) from error
+        if isinstance(result, str | bool | None | Factor | Matrix):
+            return result
+        shape = np.shape(result)
+        if shape == ():
+            return float(result)
+        if len(shape) == 2 and shape[0] == self.table.n:
+            columns = np.asarray(result, dtype=np.float64)
+            names = tuple(str(j) for j in range(1, shape[1] + 1))
+            return Matrix(tuple(columns.T), names)
+        if shape != (self.table.n,):
+            self._fail(
+                f"{node.function}() returned shape {shape}; expected {self.table.n} values",
+                node.position,
+            )
+        return Table({node.text: result}).column(node.text)
+
+    def _one(self, node: Call) -> Any:
+        if len(node.arguments) < 1:
+            self._fail(f"{node.function}() needs an argument", node.position)
+        return self._value(node.arguments[0])
+
+    def _identity(self, node: Call) -> Any:
+        if len(node.arguments) != 1 or node.keywords:
+            self._fail("I() takes one argument", node.position)
+        return self._one(node)
+
+    def _list(self, node: Call) -> list[Any]:
+        return [self._value(argument) for argument in node.arguments]
+
+    def _as_factor(self, node: Call) -> Factor:
+        factor = self._factor_argument(node)
+        options = dict(zip(("levels",), node.arguments[1:2], strict=False)) | dict(node.keywords)
+        if not options.keys() <= {"levels", "ordered"} or len(node.arguments) > 2:
+            self._fail(f"{node.function}() takes levels = c(...) only", node.position)
+        if "levels" in options:
+            wanted = self._value(options["levels"])
+            wanted = wanted if isinstance(wanted, list) else [wanted]
+            factor = self._reorder(factor, [level_label(item) for item in wanted])
+        is_ordered = "ordered" in options and self._value(options["ordered"]) is True
+        return replace(factor, ordered=factor.ordered or node.function == "ordered" or is_ordered)
+
+    def _reorder(self, factor: Factor, wanted: list[str]) -> Factor:
+        """The factor with just these levels, in this order; other values are missing, as in R."""
+        labels = factor.labels()
+        kept = [labels.index(label) for label in wanted if label in labels]
+        table = np.full(len(labels) + 1, -1, dtype=np.int32)
+        table[kept] = np.arange(len(kept), dtype=np.int32)
+        return replace(factor, codes=table[factor.codes], levels=factor.levels.take(kept))
+
+    def _factor_argument(self, node: Call) -> Factor:
+        value = self._one(node)
+        if isinstance(value, np.ndarray):
+            return factorise(value, node.text)
+        if not isinstance(value, Column | Factor):
+            self._fail(f"{node.function}() needs a column", node.position)
+        return _factor_of(value)
+
+    def _relevel(self, node: Call) -> Factor:
+        factor = self._factor_argument(node)
+        rest = [*node.arguments[1:], *(value for _, value in node.keywords)]
+        reference = self._value(rest[0]) if len(rest) == 1 else None
+        labels = factor.labels()
+        if self.is_new_data:  # the order of the levels is the fitted model's
+            return factor
+        if not isinstance(reference, str | float | bool) or level_label(reference) not in labels:
+            self._fail("relevel(f, ref = ...) names a level of the factor", node.position)
+        first = level_label(reference)
+        return self._reorder(factor, [first, *(label for label in labels if label != first)])
+
+    def _contrasted(self, node: Call) -> Factor:
+        factor = self._factor_argument(node)
+        contrast = Contrast("poly" if factor.ordered else "treatment")
+        keywords = dict(node.keywords)
+        choice = node.arguments[1] if len(node.arguments) > 1 else keywords.get("contr")
+        if choice is not None:
+            contrast = self._contrast(choice)
+        if "base" in keywords:
+            contrast = replace(contrast, **self._base(keywords["base"]))
+        return replace(factor, contrast=contrast)
+
+    def _contrast(self, node: Node) -> Contrast:
+        name = node.name if isinstance(node, Name) else None
+        name = node.function if isinstance(node, Call) else name
+        found = contrast_named(name) if name is not None else None
+        if found is not None and isinstance(node, Call):
+            arguments = [*node.arguments, *(value for _, value in node.keywords)]
+            return replace(found, **self._base(arguments[0])) if arguments else found
+        if found is not None and not (isinstance(node, Name) and node.name in self.context):
+            return found
+        return contrast_from(self._value(node), "C()")
+
+    def _base(self, node: Node) -> dict[str, Any]:
+        """R counts base levels from 1; a string names one."""
+        value = self._value(node)
+        if isinstance(value, str):
+            return {"base": value}
+        if isinstance(value, float) and value == int(value):
+            return {"base": value, "base_number": int(value)}
+        self._fail("the base is the name or the number of a level", node.position)
+
+    def _convert(self, node: Call) -> Any:
+        value = self._one(node)
+        if node.function == "as.character":
+            factor = self._factor_argument(node)
+            text = factorise(np.array(factor.labels(), dtype=object), node.text)
+            return Factor(np.append(text.codes, np.int32(-1))[factor.codes], text.levels)
+        if _is_labelled(value):
+            numbers = _numbers_of(_factor_of(value), value)
+        else:
+            numbers = self._array(value, node.arguments[0])
+        if node.function == "as.logical":
+            return _boolean(np.not_equal(numbers, 0), np.isnan(numbers))
+        return np.trunc(numbers) if node.function == "as.integer" else np.asarray(numbers)
+
+    def _is_missing(self, node: Call) -> Factor:
+        value = self._one(node)
+        if isinstance(value, Column | Factor) and _is_labelled(value):
+            missing = _factor_of(value).codes < 0
+        else:
+            missing = np.isnan(self._array(value, node.arguments[0]))
+        return _boolean(missing, np.zeros_like(missing))
+
+    def _fail(self, message: str, position: int) -> NoReturn:
+        raise FormulaError(message, self.formula, position)
+
+
+# --- small conversions --------------------------------------------------------------------------
+
+
+def _boolean(true: Any, missing: Any) -> Any:
+    """A comparison's result; where both sides are constants, a number."""
+    if np.ndim(true) == 0:
+        return float(true)
+    codes = np.where(missing, -1, true).astype(np.int32)
+    return Factor(codes, pd.Index([False, True]))
+
+
+def _is_boolean(factor: Factor) -> bool:
+    return factor.levels.dtype == bool and len(factor.levels) == 2
+
+
+def _is_labelled(value: Any) -> bool:
+    if isinstance(value, Column):
+        return value.kind not in ("number", "boolean")
+    return isinstance(value, Factor) and not _is_boolean(value)
+
+
+def _factor_of(value: Column | Factor) -> Factor:
+    return value.factor if isinstance(value, Column) else value
+
+
+def _numbers_of(factor: Factor, value: Column | Factor) -> Array:
+    """R: the codes 1, 2, ... of a factor, the numbers written in a text column."""
+    if isinstance(value, Column) and value.kind == "date":
+        return value.numeric
+    if not (isinstance(value, Column) and value.kind in ("text", "object")):
+        return np.where(factor.codes < 0, np.nan, factor.codes + 1.0)
+    table = pd.to_numeric(pd.Series(factor.labels(), dtype=object), errors="coerce").to_numpy(float)
+    return np.append(table, np.nan)[factor.codes]
+
+
+def _plain(value: Any) -> Any:
+    """What a function of `context=` is given: numpy arrays and plain constants."""
+    if isinstance(value, Column):
+        return value.numeric if value.kind in ("number", "boolean") else _plain(value.factor)
+    if isinstance(value, Factor):
+        levels = np.append(np.asarray(value.levels, dtype=object), None)
+        return levels[value.codes]
+    if isinstance(value, Matrix):
+        return np.column_stack(value.columns)
+    return value
+
+
+def _kind_words(kind: str) -> str:
+    words = {"text": "text", "category": "categorical", "date": "a date", "duration": "a duration"}
+    return words.get(kind, "not numeric")

@@ -1,0 +1,198 @@
+"""What a fitted model remembers of its formula and data, to read new data the same way.
+
+Levels, contrasts, the state of stateful functions and the plans of the matrices; not the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from .coding import MatrixPlan
+from .columns import Table
+from .design import design_arguments
+from .errors import DataError
+from .evaluate import Evaluator
+from .expression import Expression
+from .factors import Factor, combine, level_label
+from .formula import Formula, RandomTerm
+from .transforms import Matrix
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ._core import Design
+
+__all__ = ["ModelSpec", "RandomPlan"]
+
+
+@dataclass(frozen=True)
+class RandomPlan:
+    """One random term in public order: its columns, its grouping factors and their known levels."""
+
+    term: RandomTerm
+    plan: MatrixPlan
+    levels: pd.Index[Any]
+    parts: tuple[Factor, ...] = field(repr=False)  # levels only; the codes are empty
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Everything `predict` needs to build the matrices of new data."""
+
+    formula: Formula
+    fixed: MatrixPlan
+    random: tuple[RandomPlan, ...]
+    factors: Mapping[str, Factor] = field(repr=False)  # the variables that are factors, without codes
+    state: dict[str, dict[str, Any]] = field(repr=False)
+    context: Mapping[str, Any] = field(repr=False)
+    offset_argument: Expression | str | None = None
+
+    def new_design(
+        self,
+        newdata: Any,
+        *,
+        random: bool = True,
+        terms: Sequence[int] | None = None,
+        allow_new_levels: bool = False,
+    ) -> tuple[Design, pd.Index[Any]]:
+        """The kernel's design for new data, and the index of its rows.
+
+        `terms` picks random terms by public position (default: all; none if `random` is false); the
+        design holds them in that order.  The response is not needed.  A row with a missing value stays
+        and its prediction is NaN.  Raises `DataError` for a column or offset that is missing, for a
+        factor level the model has not seen, and for a new grouping level unless `allow_new_levels`
+        (then its code is -1 and its random effects count zero).
+        """
+        from . import _core
+
+        arguments, index = self.new_arguments(
+            newdata, random=random, terms=terms, allow_new_levels=allow_new_levels
+        )
+        return _core.Design(**arguments), index
+
+    def new_arguments(
+        self,
+        newdata: Any,
+        *,
+        random: bool = True,
+        terms: Sequence[int] | None = None,
+        allow_new_levels: bool = False,
+    ) -> tuple[dict[str, Any], pd.Index[Any]]:
+        """Arguments of `new_design` for the kernel."""
+        table = Table(newdata)
+        evaluator = Evaluator(table, self.formula.text, self.context, self.state)
+        chosen = [self.random[t] for t in (range(len(self.random)) if terms is None else terms)]
+        chosen = chosen if random else []
+        variables = self._variables(evaluator, chosen)
+        groups: dict[str, tuple[NDArray[np.int32], int]] = {}
+        unknown = np.zeros(0, dtype=np.intp)
+        for plan in chosen:
+            name = plan.term.group_name
+            if name not in groups:
+                codes, missing = _group_codes(plan, evaluator, allow_new_levels)
+                groups[name] = (codes, len(plan.levels))
+                unknown = np.union1d(unknown, missing)
+        offset = self._offset(evaluator)
+        if len(unknown):  # a missing group: the prediction of that row is missing too
+            offset = np.zeros(table.n) if offset is None else offset.copy()
+            offset[unknown] = np.nan
+        arguments = design_arguments(
+            table.n,
+            variables,
+            self.fixed,
+            [(plan.term.group_name, plan.plan) for plan in chosen],
+            groups,
+            offset=offset,
+        )
+        return arguments, table.index
+
+    def _variables(
+        self, evaluator: Evaluator, chosen: Sequence[RandomPlan]
+    ) -> dict[str, Matrix | Factor]:
+        sides = (self.formula.fixed, *(plan.term.columns for plan in chosen))
+        wanted = {v.text: v for side in sides for v in side.variables}
+        return {text: self._variable(v, evaluator) for text, v in wanted.items()}
+
+    def _variable(self, expression: Expression, evaluator: Evaluator) -> Matrix | Factor:
+        known = self.factors.get(expression.text)
+        if known is None:
+            value = evaluator.variable(expression)
+            if isinstance(value, Factor):
+                raise DataError(
+                    f"'{expression.text}' is not numeric in the new data; the model was fitted with "
+                    "numbers"
+                )
+            _refuse_infinite(expression.text, value, evaluator.table)
+            return value
+        value = evaluator.group(expression)
+        codes, _ = value.recode(known.levels)
+        new = (codes < 0) & (value.codes >= 0)
+        if new.any():
+            level = value.levels[value.codes[int(np.argmax(new))]]
+            raise DataError(_new_level(expression.text, level, known.levels))
+        return Factor(codes, known.levels)
+
+    def _offset(self, evaluator: Evaluator) -> NDArray[np.float64] | None:
+        parts = [evaluator.numbers(e, "offset") for e in self.formula.offsets]
+        if isinstance(self.offset_argument, Expression):
+            parts.append(evaluator.numbers(self.offset_argument, "offset"))
+        elif self.offset_argument is not None:
+            raise DataError(
+                "the model's offset was given as numbers, so it is not known for new data; fit with "
+                "offset='column' or offset(column) in the formula"
+            )
+        return np.sum(parts, axis=0) if parts else None
+
+
+def _group_codes(
+    plan: RandomPlan, evaluator: Evaluator, allow_new_levels: bool
+) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+    """Codes of a grouping factor among the known levels, and the rows where it is missing."""
+    values = [evaluator.group(expression) for expression in plan.term.group]
+    missing = np.flatnonzero(np.any([value.codes < 0 for value in values], axis=0))
+    if len(values) == 1:
+        group = values[0]
+    else:
+        pairs = zip(values, plan.parts, strict=True)
+        group = combine([_with_labels(value, part) for value, part in pairs])
+    codes, _ = group.recode(plan.levels)
+    new = (codes < 0) & (group.codes >= 0)
+    if new.any() and not allow_new_levels:
+        level = group.levels[group.codes[int(np.argmax(new))]]
+        name = plan.term.group_name
+        raise DataError(
+            _new_level(name, level, plan.levels)
+            + "; allow_new_levels=True predicts it with random effects of zero"
+        )
+    return codes, missing
+
+
+def _with_labels(value: Factor, known: Factor) -> Factor:
+    """The levels of new data spelt like the known ones (1 and 1.0 are one level)."""
+    positions = known.levels.get_indexer(value.levels)
+    labels = [
+        level_label(known.levels[p]) if p >= 0 else level_label(level)
+        for p, level in zip(positions, value.levels, strict=True)
+    ]
+    return Factor(value.codes, pd.Index(labels, dtype=object))
+
+
+def _new_level(name: str, level: Any, levels: pd.Index[Any]) -> str:
+    known = ", ".join(level_label(known) for known in levels[:8])
+    more = ", ..." if len(levels) > 8 else ""
+    hint = ""
+    if level_label(level) in {level_label(known) for known in levels}:
+        hint = f" (a {type(level).__name__} where the model has {type(levels[0]).__name__})"
+    return f"level {level!r} of '{name}' is not among the levels the model was fitted with: {known}{more}{hint}"
+
+
+def _refuse_infinite(name: str, matrix: Matrix, table: Table) -> None:
+    for column in matrix.columns:
+        if np.isinf(column).any():
+            row = table.index[int(np.argmax(np.isinf(column)))]
+            raise DataError(f"'{name}' is infinite in row {row!r} of the new data")
