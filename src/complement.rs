@@ -1,0 +1,226 @@
+//! z and G of the remaining groups (see `derivatives`).
+//!
+//! Where λ̃ is well conditioned, z = λ̃'⁻¹û and Σ[Z̃'V⁻¹Z̃] = λ̃'⁻¹ Σ(I − M⁻¹) λ̃⁻¹ are cheap and exact.
+//! Else both come from products with K = Z̃₂'V₁⁻¹Z̃₂, which never divide: z = D − Kb, and per level
+//! K_kk − ‖L⁻¹Λ'K_k‖².
+
+use crate::aligned::Aligned;
+use crate::derivatives::Directions;
+use crate::error::Result;
+use crate::factor::{solve_upper, Factor};
+use crate::lambda::Small;
+use crate::parallel::Team;
+
+/// Smallest pivot of λ̃ (scaled columns, and against its largest entry) that may be divided by.
+const CONDITIONED: f64 = 1e-3;
+/// Columns of one batch of products.
+const BATCH: usize = 64;
+
+/// The complement's answer to the directions.
+pub struct Solution {
+    /// L'⁻¹H·directions, size × columns; its first column is û.
+    unscaled: Aligned,
+    /// Λ₂ of that; its first column is b̂.
+    pub scaled: Aligned,
+}
+
+impl Solution {
+    pub fn new(factor: &Factor<'_>, directions: &Directions) -> Self {
+        let (size, width) = (factor.system.symbolic.size, factor.system.width);
+        let mut unscaled = Aligned::zeros(size * directions.columns);
+        combine(&factor.cross, size, &directions.of_c, width, &mut unscaled);
+        factor.backward(&mut unscaled, directions.columns);
+        let mut scaled = unscaled.clone();
+        factor.scale(&mut scaled, directions.columns);
+        Solution { unscaled, scaled }
+    }
+
+    /// û.
+    pub fn modes(&self, size: usize) -> Vec<f64> {
+        self.unscaled[..size].to_vec()
+    }
+}
+
+/// out += matrix (size × width) · coefficients (width × columns).
+fn combine(matrix: &[f64], size: usize, coefficients: &[f64], width: usize, out: &mut [f64]) {
+    if size == 0 {
+        return;
+    }
+    for (target, column) in out.chunks_exact_mut(size).zip(coefficients.chunks_exact(width)) {
+        for (source, &value) in matrix.chunks_exact(size).zip(column) {
+            if value != 0.0 {
+                target.iter_mut().zip(source).for_each(|(sum, h)| *sum += value * h);
+            }
+        }
+    }
+}
+
+/// z (elimination order), G and its scale for every remaining group.
+pub struct Parts {
+    pub z: Vec<f64>,
+    pub g: Vec<Small>,
+    pub scale: Vec<f64>,
+}
+
+/// All remaining groups.
+pub fn parts(
+    factor: &Factor<'_>,
+    directions: &Directions,
+    solution: &Solution,
+    answers: &[f64],
+    team: &Team,
+) -> Result<Parts> {
+    let symbolic = &factor.system.symbolic;
+    let size = symbolic.size;
+    let conditioned: Vec<bool> = factor.lambda.iter().skip(1).map(well_conditioned).collect();
+    let mut images = solution.unscaled.clone();
+    if conditioned.iter().any(|good| !good) {
+        let products = images_by_products(factor, directions, solution, answers, team);
+        for node in (0..symbolic.nodes()).filter(|&node| !conditioned[symbolic.group[node] as usize]) {
+            for c in 0..directions.columns {
+                let range = symbolic.scalar[node] + c * size..symbolic.scalar[node + 1] + c * size;
+                images[range.clone()].copy_from_slice(&products[range]);
+            }
+        }
+    }
+    let mut parts = Parts {
+        z: Vec::new(),
+        g: Vec::new(),
+        scale: Vec::new(),
+    };
+    for (group, &good) in conditioned.iter().enumerate() {
+        let lambda = factor.rest_lambda(group as u32);
+        let mut g = if good {
+            divided(lambda, &sum_complements(factor, group))
+        } else {
+            sum_by_products(factor, group, team)?
+        };
+        parts.scale.push((0..g.rows).map(|i| g.at(i, i)).sum());
+        for node in (0..symbolic.nodes()).filter(|&node| symbolic.group[node] as usize == group) {
+            for c in 0..directions.columns {
+                let image = &mut images[symbolic.scalar[node] + c * size..][..g.rows];
+                if good {
+                    solve_transposed(lambda, image);
+                }
+                let weight = if c == 0 { directions.weight } else { 1.0 };
+                for b in 0..g.rows {
+                    for a in 0..g.rows {
+                        g.data[a + b * g.rows] -= weight * image[a] * image[b];
+                    }
+                }
+            }
+        }
+        parts.g.push(g);
+    }
+    parts.z = images[..size].to_vec();
+    Ok(parts)
+}
+
+fn well_conditioned(lambda: &Small) -> bool {
+    let largest = lambda.data.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+    (0..lambda.cols).all(|i| lambda.at(i, i).abs() >= CONDITIONED * largest.max(1.0))
+}
+
+/// x ← λ'⁻¹ x.
+fn solve_transposed(lambda: &Small, x: &mut [f64]) {
+    for i in (0..lambda.cols).rev() {
+        let known: f64 = (i + 1..lambda.cols).map(|l| lambda.at(l, i) * x[l]).sum();
+        x[i] = (x[i] - known) / lambda.at(i, i);
+    }
+}
+
+/// λ'⁻¹ S λ⁻¹ for a symmetric S.
+fn divided(lambda: &Small, sum: &Small) -> Small {
+    let mut half = sum.clone();
+    half.data.chunks_exact_mut(sum.rows).for_each(|column| solve_transposed(lambda, column));
+    let mut whole = half.transposed();
+    whole.data.chunks_exact_mut(sum.rows).for_each(|column| solve_transposed(lambda, column));
+    whole
+}
+
+/// Σ (I − M⁻¹) over a group's levels.
+fn sum_complements(factor: &Factor<'_>, group: usize) -> Small {
+    let symbolic = &factor.system.symbolic;
+    let q = factor.rest_lambda(group as u32).cols;
+    let mut sum = Small::zeros(q, q);
+    for front in &symbolic.fronts {
+        let mut node = symbolic.scalar.partition_point(|&column| column < front.start);
+        while node < symbolic.nodes() && symbolic.scalar[node] < front.start + front.own {
+            if symbolic.group[node] as usize == group {
+                let place = symbolic.scalar[node] - front.start;
+                for b in 0..q {
+                    for a in 0..q {
+                        let unit = f64::from(u8::from(a == b));
+                        let inverse = factor.inverse[front.square + place + a + (place + b) * front.stride];
+                        sum.data[a + b * q] += unit - inverse;
+                    }
+                }
+            }
+            node += 1;
+        }
+    }
+    sum
+}
+
+/// D − Kb: Z̃₂'V⁻¹ of every direction without dividing by λ̃.
+fn images_by_products(
+    factor: &Factor<'_>,
+    directions: &Directions,
+    solution: &Solution,
+    answers: &[f64],
+    team: &Team,
+) -> Vec<f64> {
+    let system = factor.system;
+    let size = system.symbolic.size;
+    let mut images = vec![0.0; size * directions.columns];
+    factor.collect(team, &system.values, directions.columns, answers, &mut images);
+    combine(&system.cross, size, &directions.of_c, system.width, &mut images);
+    let product = factor.residual_product(&solution.scaled, directions.columns);
+    images.iter_mut().zip(product.iter()).for_each(|(image, kb)| *image -= kb);
+    images
+}
+
+/// Kx for a size × columns matrix.
+fn complement_product(factor: &Factor<'_>, x: &[f64], columns: usize, team: &Team) -> Vec<f64> {
+    let system = factor.system;
+    let r = system.leading.width;
+    let mut spread = factor.spread(x, columns, team);
+    for (level, pivot) in spread.chunks_exact_mut(r * columns).zip(factor.pivots.chunks_exact(r * r)) {
+        solve_upper(pivot, r, level, columns);
+    }
+    let mut product = vec![0.0; x.len()];
+    factor.collect(team, &system.values, columns, &spread, &mut product);
+    let residual = factor.residual_product(x, columns);
+    product.iter_mut().zip(residual.iter()).for_each(|(sum, value)| *sum += value);
+    product
+}
+
+/// Σ [K_kk − ‖L⁻¹Λ'K_k‖²] over a group's levels.
+fn sum_by_products(factor: &Factor<'_>, group: usize, team: &Team) -> Result<Small> {
+    let symbolic = &factor.system.symbolic;
+    let (size, q) = (symbolic.size, factor.rest_lambda(group as u32).cols);
+    let nodes: Vec<usize> = (0..symbolic.nodes()).filter(|&node| symbolic.group[node] as usize == group).collect();
+    let mut sum = Small::zeros(q, q);
+    for batch in nodes.chunks((BATCH / q).max(1)) {
+        team.check()?;
+        let columns = batch.len() * q;
+        let mut unit = vec![0.0; size * columns];
+        for (k, &node) in batch.iter().enumerate() {
+            (0..q).for_each(|i| unit[symbolic.scalar[node] + i + (k * q + i) * size] = 1.0);
+        }
+        let product = complement_product(factor, &unit, columns, team);
+        let mut solved = Aligned::zeros(size * columns);
+        factor.add_scaled(&product, columns, &mut solved);
+        factor.forward(&mut solved, columns);
+        for (k, &node) in batch.iter().enumerate() {
+            for b in 0..q {
+                for a in 0..q {
+                    let (x, y) = (&solved[(k * q + a) * size..][..size], &solved[(k * q + b) * size..][..size]);
+                    let explained: f64 = x.iter().zip(y).map(|(x, y)| x * y).sum();
+                    sum.data[a + b * q] += product[symbolic.scalar[node] + a + (k * q + b) * size] - explained;
+                }
+            }
+        }
+    }
+    Ok(sum)
+}

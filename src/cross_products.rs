@@ -1,0 +1,438 @@
+//! The sufficient statistic: everything a Gaussian fit needs from the rows, in one pass.
+//!
+//! For the leading group each level keeps the triangle Rⱼ of Z̃ⱼ = QⱼRⱼ and Pⱼ = Qⱼ'C, updated row by
+//! row with Givens rotations; what is left of the row is orthogonal to the level and goes into the
+//! residual Gram matrix C'(I − QQ')C. No between-group sum is ever subtracted from a within-group
+//! sum, so σ_b/σ = 10⁶ costs no digits. The other groups keep Z̃'Z̃ and Z̃'C level by level, and
+//! pairs of groups keep Z̃'Z̃ for the levels that occur together.
+//!
+//! Parts made from different rows add: rotate one part's Rⱼ | Pⱼ into the other's.
+
+use crate::columns::Design;
+use crate::error::{Error, Result};
+use crate::fixed_matrix::{FixedCoordinates, Shifted};
+use crate::pairs::PairSums;
+use crate::parallel::{piece, Team};
+use crate::random_matrix::{amalgamate, Group};
+
+/// Rows worked on at a time: small enough to stay in the first cache.
+const BLOCK: usize = 256;
+/// Fewest rows worth a chunk of their own.
+const CHUNK: usize = 32_768;
+
+/// A sum kept in two doubles.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sum2 {
+    high: f64,
+    low: f64,
+}
+
+impl Sum2 {
+    pub fn add(&mut self, value: f64) {
+        let sum = self.high + value;
+        let back = sum - self.high;
+        self.low += (self.high - (sum - back)) + (value - back);
+        self.high = sum;
+    }
+
+    pub fn merge(&mut self, other: Sum2) {
+        self.add(other.high);
+        self.low += other.low;
+    }
+
+    pub fn value(&self) -> f64 {
+        self.high + self.low
+    }
+}
+
+/// Per level: `width` rows of `stride` numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LevelSums {
+    pub levels: usize,
+    /// Z̃ columns of the group.
+    pub width: usize,
+    /// Width of Z̃ plus width of C.
+    pub stride: usize,
+    pub data: Vec<f64>,
+}
+
+impl LevelSums {
+    fn new(levels: usize, width: usize, columns: usize) -> Self {
+        let stride = width + columns;
+        LevelSums {
+            levels,
+            width,
+            stride,
+            data: vec![0.0; levels * width * stride],
+        }
+    }
+
+    pub fn level(&self, j: usize) -> &[f64] {
+        let size = self.width * self.stride;
+        &self.data[j * size..(j + 1) * size]
+    }
+
+    pub fn level_mut(&mut self, j: usize) -> &mut [f64] {
+        let size = self.width * self.stride;
+        &mut self.data[j * size..(j + 1) * size]
+    }
+}
+
+/// The Gram matrix of [Z X y], in parts that add.
+#[derive(Clone)]
+pub struct CrossProducts {
+    pub n: usize,
+    pub sum_log_weights: Sum2,
+    pub coordinates: FixedCoordinates,
+    pub groups: Vec<Group>,
+    /// Leading group: R | P of every level.
+    pub leading: LevelSums,
+    /// C'(I − QQ')C, upper triangle, row-major.
+    pub residual: Vec<Sum2>,
+    /// Other groups: Z̃'Z̃ | Z̃'C of every level.
+    pub rest: Vec<LevelSums>,
+    /// Z̃ₛ'Z̃ₜ for every pair of groups s < t.
+    pub pairs: Vec<PairSums>,
+}
+
+/// Rotate `row` into a level's triangle; what remains of `row` is orthogonal to the level.
+#[inline(always)]
+pub fn rotate_in(level: &mut [f64], width: usize, stride: usize, row: &mut [f64]) {
+    for (i, triangle) in level.chunks_exact_mut(stride).enumerate().take(width) {
+        let b = row[i];
+        if b == 0.0 {
+            continue;
+        }
+        let a = triangle[i];
+        let mut length = (a * a + b * b).sqrt();
+        if !(length > 1e-150 && length < 1e150) {
+            length = a.hypot(b);
+        }
+        let (c, s) = (a / length, b / length);
+        for (t, v) in triangle[i..].iter_mut().zip(row[i..stride].iter_mut()) {
+            let old = *t;
+            *t = c * old + s * *v;
+            *v = c * *v - s * old;
+        }
+        row[i] = 0.0;
+    }
+}
+
+/// What one chunk of rows contributes.
+struct Chunk {
+    sum_log_weights: Sum2,
+    leading: LevelSums,
+    residual: Vec<Sum2>,
+    rest: Vec<LevelSums>,
+}
+
+/// Where the pieces of a row stand: leading Z̃, C, then the other groups' Z̃.
+struct Layout {
+    columns: usize,
+    rest: Vec<usize>,
+    stride: usize,
+}
+
+impl Layout {
+    fn new(groups: &[Group], width: usize) -> Self {
+        let columns = groups.first().map_or(1, Group::width);
+        let mut stride = columns + width;
+        let mut rest = Vec::new();
+        for group in groups.iter().skip(1) {
+            rest.push(stride);
+            stride += group.width();
+        }
+        Layout {
+            columns,
+            rest,
+            stride,
+        }
+    }
+}
+
+impl CrossProducts {
+    /// One pass over the rows of a design.
+    pub fn new(design: &Design, team: &Team) -> Result<Self> {
+        let coordinates = FixedCoordinates::new(design);
+        let groups = amalgamate(design);
+        let n = design.table.n();
+        let levels: usize = groups.iter().map(|group| group.levels * group.width()).sum();
+        let chunks = (n / CHUNK.max(16 * levels)).clamp(1, 64);
+        let size = n.div_ceil(chunks);
+        let parts = team.map(chunks, |chunk| {
+            let rows = piece(chunk, size, n);
+            pulp::Arch::new().dispatch(|| accumulate(design, &coordinates, &groups, rows, team))
+        });
+        let mut parts = parts.into_iter().collect::<Result<Vec<Chunk>>>()?.into_iter();
+        let mut total = parts.next().ok_or(Error::Interrupted)?;
+        parts.for_each(|part| total.add(&part));
+        let pairs = PairSums::all(design, &groups, team)?;
+        let sums = CrossProducts {
+            n,
+            sum_log_weights: total.sum_log_weights,
+            coordinates,
+            groups,
+            leading: total.leading,
+            residual: total.residual,
+            rest: total.rest,
+            pairs,
+        };
+        sums.check_finite()?;
+        Ok(sums)
+    }
+
+    /// Columns of C.
+    pub fn width(&self) -> usize {
+        self.coordinates.width()
+    }
+
+    /// C'(I − QQ')C as a full symmetric matrix, column-major.
+    pub fn residual_gram(&self) -> Vec<f64> {
+        symmetric(&self.residual, self.width())
+    }
+
+    /// The same sums without the remaining groups.
+    pub fn without_rest(&self) -> Self {
+        CrossProducts {
+            n: self.n,
+            sum_log_weights: self.sum_log_weights,
+            coordinates: self.coordinates.clone(),
+            groups: self.groups.first().map(Group::alone).into_iter().collect(),
+            leading: self.leading.clone(),
+            residual: self.residual.clone(),
+            rest: Vec::new(),
+            pairs: Vec::new(),
+        }
+    }
+
+    fn check_finite(&self) -> Result<()> {
+        let finite = self.residual.iter().all(|sum| sum.value().is_finite())
+            && self.leading.data.iter().all(|value| value.is_finite())
+            && self.rest.iter().all(|sums| sums.data.iter().all(|value| value.is_finite()));
+        if finite {
+            Ok(())
+        } else {
+            Err(Error::Data(
+                "the sums of squares overflow or are not numbers: some values are NaN, infinite or \
+                 larger than about 1e150; rescale those columns"
+                    .into(),
+            ))
+        }
+    }
+
+    /// The sum of two parts made from different rows of one model (same columns, groups, levels).
+    pub fn add(&self, other: &CrossProducts) -> Result<CrossProducts> {
+        let same = self.width() == other.width()
+            && self.coordinates.place == other.coordinates.place
+            && self.groups.len() == other.groups.len()
+            && self.groups.iter().zip(&other.groups).all(|(a, b)| {
+                a.levels == b.levels && a.effects() == b.effects() && a.terms == b.terms
+            });
+        if !same {
+            return Err(Error::Data(
+                "cross-products of different models cannot be added: the columns, grouping factors \
+                 and numbers of levels must be the same"
+                    .into(),
+            ));
+        }
+        let moved = crate::reparametrise::onto(self, other)?;
+        let mut total = self.clone();
+        total.n += moved.n;
+        total.sum_log_weights.merge(moved.sum_log_weights);
+        add_levels(&mut total.leading, &moved.leading, &mut total.residual);
+        for (sum, value) in total.residual.iter_mut().zip(&moved.residual) {
+            sum.merge(*value);
+        }
+        for (sums, more) in total.rest.iter_mut().zip(&moved.rest) {
+            sums.data.iter_mut().zip(&more.data).for_each(|(a, b)| *a += b);
+        }
+        total.pairs = (total.pairs.iter().zip(&moved.pairs))
+            .map(|(a, b)| a.add(b))
+            .collect();
+        Ok(total)
+    }
+}
+
+impl Chunk {
+    fn add(&mut self, other: &Chunk) {
+        self.sum_log_weights.merge(other.sum_log_weights);
+        add_levels(&mut self.leading, &other.leading, &mut self.residual);
+        for (sum, value) in self.residual.iter_mut().zip(&other.residual) {
+            sum.merge(*value);
+        }
+        for (sums, more) in self.rest.iter_mut().zip(&other.rest) {
+            sums.data.iter_mut().zip(&more.data).for_each(|(a, b)| *a += b);
+        }
+    }
+}
+
+/// Rotate the rows of `more` into `sums`; what is orthogonal goes into the residual Gram matrix.
+fn add_levels(sums: &mut LevelSums, more: &LevelSums, residual: &mut [Sum2]) {
+    let (width, stride) = (sums.width, sums.stride);
+    let mut row = vec![0.0; stride];
+    for j in 0..sums.levels {
+        for i in 0..width {
+            row.copy_from_slice(&more.level(j)[i * stride..(i + 1) * stride]);
+            rotate_in(sums.level_mut(j), width, stride, &mut row);
+            add_square(residual, &row[width..]);
+        }
+    }
+}
+
+/// The full symmetric matrix, column-major, of an upper triangle of sums.
+pub fn symmetric(sums: &[Sum2], width: usize) -> Vec<f64> {
+    let mut gram = vec![0.0; width * width];
+    for a in 0..width {
+        for b in a..width {
+            gram[a + b * width] = sums[a * width + b].value();
+            gram[b + a * width] = gram[a + b * width];
+        }
+    }
+    gram
+}
+
+/// residual += row row', upper triangle.
+pub fn add_square(residual: &mut [Sum2], row: &[f64]) {
+    let width = row.len();
+    for a in 0..width {
+        if row[a] != 0.0 {
+            for b in a..width {
+                residual[a * width + b].add(row[a] * row[b]);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn accumulate(
+    design: &Design,
+    coordinates: &FixedCoordinates,
+    groups: &[Group],
+    rows: std::ops::Range<usize>,
+    team: &Team,
+) -> Result<Chunk> {
+    let width = coordinates.width();
+    let layout = Layout::new(groups, width);
+    let (columns, stride) = (layout.columns, layout.stride);
+    let lead_levels = groups.first().map_or(1, |group| group.levels);
+    let mut chunk = Chunk {
+        sum_log_weights: Sum2::default(),
+        leading: LevelSums::new(lead_levels, columns, width),
+        residual: vec![Sum2::default(); width * width],
+        rest: (groups.iter().skip(1))
+            .map(|group| LevelSums::new(group.levels, group.width(), width))
+            .collect(),
+    };
+    let mut block = vec![0.0; BLOCK * stride];
+    let mut square = vec![0.0; width * width];
+    for first in rows.clone().step_by(BLOCK) {
+        team.check()?;
+        let count = BLOCK.min(rows.end - first);
+        fill(design, coordinates, groups, &layout, first, count, &mut block);
+        weigh(design, first, count, stride, &mut block, &mut chunk.sum_log_weights);
+        for (g, group) in groups.iter().enumerate().skip(1) {
+            let z = layout.rest[g - 1];
+            for i in 0..count {
+                let j = level(design, group, first + i)?;
+                let row = &block[i * stride..(i + 1) * stride];
+                add_level_row(chunk.rest[g - 1].level_mut(j), &row[z..], group.width(), &row[columns..columns + width]);
+            }
+        }
+        for i in 0..count {
+            let j = groups.first().map_or(Ok(0), |group| level(design, group, first + i))?;
+            let row = &mut block[i * stride..i * stride + columns + width];
+            rotate_in(chunk.leading.level_mut(j), columns, columns + width, row);
+        }
+        square_block(&block, count, stride, columns, width, &mut square);
+        chunk.residual.iter_mut().zip(&square).for_each(|(sum, value)| sum.add(*value));
+    }
+    Ok(chunk)
+}
+
+/// The level of used row `i`, or an error where there is none.
+#[inline(always)]
+pub fn level(design: &Design, group: &Group, i: usize) -> Result<usize> {
+    let row = design.table.place(i);
+    let code = design.groupings[group.grouping].codes.as_slice()[row];
+    match usize::try_from(code) {
+        Ok(code) if code < group.levels => Ok(code),
+        _ => Err(Error::Data(format!(
+            "row {row} has no level of grouping factor {} (code {code})",
+            group.grouping
+        ))),
+    }
+}
+
+#[inline(always)]
+fn fill(
+    design: &Design,
+    coordinates: &FixedCoordinates,
+    groups: &[Group],
+    layout: &Layout,
+    first: usize,
+    count: usize,
+    block: &mut [f64],
+) {
+    let stride = layout.stride;
+    match groups.first() {
+        Some(group) => group.fill(design, first, count, block, stride),
+        None => (0..count).for_each(|i| block[i * stride] = 1.0),
+    }
+    coordinates.fill(design, first, count, &mut block[layout.columns..], stride);
+    for (group, &place) in groups.iter().skip(1).zip(&layout.rest) {
+        group.fill(design, first, count, &mut block[place..], stride);
+    }
+}
+
+#[inline(always)]
+fn weigh(design: &Design, first: usize, count: usize, stride: usize, block: &mut [f64], logs: &mut Sum2) {
+    if design.table.weights.is_some() {
+        for i in 0..count {
+            let weight = design.table.weight(design.table.place(first + i));
+            logs.add(weight.ln());
+            let root = weight.sqrt();
+            block[i * stride..(i + 1) * stride].iter_mut().for_each(|value| *value *= root);
+        }
+    }
+}
+
+/// level += z [z c]'.
+#[inline(always)]
+fn add_level_row(level: &mut [f64], z: &[f64], width: usize, columns: &[f64]) {
+    let stride = width + columns.len();
+    for (i, sums) in level.chunks_exact_mut(stride).enumerate() {
+        let factor = z[i];
+        let (own, cross) = sums.split_at_mut(width);
+        own.iter_mut().zip(z).for_each(|(sum, value)| *sum += factor * value);
+        cross.iter_mut().zip(columns).for_each(|(sum, value)| *sum += factor * value);
+    }
+}
+
+/// square = V'V of the block's residual rows, upper triangle, row-major.
+#[inline(always)]
+fn square_block(block: &[f64], count: usize, stride: usize, from: usize, width: usize, square: &mut [f64]) {
+    if width > 16 {
+        // SAFETY: the strides stay inside `block`.
+        let rows = unsafe {
+            faer::MatRef::from_raw_parts(block[from..].as_ptr(), count, width, stride as isize, 1)
+        };
+        let target = faer::MatMut::from_row_major_slice_mut(square, width, width);
+        let replace = faer::Accum::Replace;
+        faer::linalg::matmul::matmul(target, replace, rows.transpose(), rows, 1.0, faer::Par::Seq);
+        return;
+    }
+    square.fill(0.0);
+    for i in 0..count {
+        let row = &block[i * stride + from..i * stride + from + width];
+        for a in 0..width {
+            let factor = row[a];
+            let target = &mut square[a * width + a..(a + 1) * width];
+            target.iter_mut().zip(&row[a..]).for_each(|(sum, value)| *sum += factor * value);
+        }
+    }
+}
+
+/// (old column) = factor · (new column) + amount · constant, when shift and scale change.
+pub fn change(old: Shifted, new: Shifted) -> (f64, f64) {
+    (old.scale / new.scale, (old.shift - new.shift) / new.scale)
+}

@@ -1,0 +1,269 @@
+//! Exact gradient and average information at the factor's θ (Gilmour, Thompson & Cullis 1995).
+//!
+//! With P = V⁻¹ − V⁻¹X(X'V⁻¹X)⁻¹X'V⁻¹, T = P (REML) or V⁻¹ (ML), m = n − p or n, z = Z̃'Py:
+//!
+//!     G = Σⱼ [Z̃'TZ̃]ⱼⱼ − (m/r²) Σⱼ zⱼzⱼ',      ∂d/∂λ = 2 T'Gλ̃
+//!     K_kl = c_k'(Z̃'PZ̃)c_l,   h_k = c_k'z,   c_k = ∂(λ̃λ̃')/∂θ_k z
+//!     H_kl = m [K_kl/r² − h_kh_l/r⁴] + 2 (T'GT)[i_k, i_l]   (last term: same column of one λ)
+//!
+//! Nothing divides by λ̃ unless it is well conditioned, so singular fits are exact too. Sums over levels
+//! run in tasks of fixed size and are added in order.
+
+use crate::complement::{self, Solution};
+use crate::error::Result;
+use crate::factor::{solve_lower, solve_upper, Factor, LEVELS};
+use crate::information;
+use crate::lambda::Small;
+use crate::objective::{degrees, solve_triangle, Profile};
+use crate::parallel::{piece, Shared, Team};
+
+/// What the optimiser needs at an accepted point.
+pub struct Derivatives {
+    /// ∂d/∂θ in the optimiser's coordinates, public order.
+    pub gradient: Vec<f64>,
+    /// Average information, parameters × parameters.
+    pub information: Vec<f64>,
+    /// G of every group (rows × rows of λ̃).
+    pub g: Vec<Small>,
+    /// Size of the positive part of each G: the scale for judging multipliers.
+    pub scale: Vec<f64>,
+    /// z of the leading group, levels × r.
+    pub leading_z: Vec<f64>,
+    /// û of the remaining groups, elimination order.
+    pub modes: Vec<f64>,
+}
+
+/// [y − Xβ | X R_X⁻¹] and what V⁻¹ makes of them.
+pub struct Directions {
+    pub columns: usize,
+    /// Combinations of C: width × columns, column-major.
+    pub of_c: Vec<f64>,
+    /// m/r²: the weight of zz' in G.
+    pub weight: f64,
+}
+
+/// Gradient, average information and the pieces that the fitted model keeps.
+pub fn derivatives(factor: &mut Factor<'_>, profile: &Profile, reml: bool, team: &Team) -> Result<Derivatives> {
+    factor.invert(team)?;
+    let factor = &*factor;
+    let system = factor.system;
+    let directions = directions(factor, profile, reml);
+    let solution = Solution::new(factor, &directions);
+    let answers = leading_answers(factor, &directions, &solution, team);
+    let leading = leading_part(factor, &directions, &answers, team)?;
+    let rest = complement::parts(factor, &directions, &solution, &answers, team)?;
+    let mut g: Vec<Small> = Vec::new();
+    let mut scale = Vec::new();
+    if !system.groups.is_empty() {
+        g.push(leading.g);
+        scale.push(leading.scale);
+    }
+    g.extend(rest.g);
+    scale.extend(rest.scale);
+    let information = information::average(factor, profile, &g, (&leading.z, &rest.z), degrees(system, reml), team)?;
+    Ok(Derivatives {
+        gradient: gradient(factor, &g),
+        information,
+        g,
+        scale,
+        leading_z: leading.z,
+        modes: solution.modes(system.symbolic.size),
+    })
+}
+
+/// 2 T'Gλ̃ at every parameter.
+fn gradient(factor: &Factor<'_>, g: &[Small]) -> Vec<f64> {
+    let mut gradient = vec![0.0; factor.system.parameters];
+    for ((group, g), lambda) in factor.system.groups.iter().zip(g).zip(&factor.lambda) {
+        let slope = group.template.map().transposed().times(&g.times(lambda));
+        for (place, (i, j)) in group.theta_index().into_iter().zip(group.template.entries()) {
+            gradient[place] = 2.0 * slope.at(i, j);
+        }
+    }
+    gradient
+}
+
+fn directions(factor: &Factor<'_>, profile: &Profile, reml: bool) -> Directions {
+    let basis = &factor.system.basis;
+    let (width, p) = (basis.width, basis.rank());
+    let columns = 1 + if reml { p } else { 0 };
+    let mut of_c = vec![0.0; width * columns];
+    of_c[..width].copy_from_slice(&profile.residual);
+    for i in 0..if reml { width } else { 0 } {
+        let mut row: Vec<f64> = (0..p).map(|k| basis.column(k)[i]).collect();
+        solve_triangle(&profile.triangle, p, &mut row);
+        (0..p).for_each(|k| of_c[i + (k + 1) * width] = row[k]);
+    }
+    Directions {
+        columns,
+        of_c,
+        weight: degrees(factor.system, reml) / profile.pwrss,
+    }
+}
+
+/// Aⱼ⁻¹ (Pⱼ·directions − Fⱼ b) of every leading level: r × columns, row-major.
+pub fn leading_answers(factor: &Factor<'_>, directions: &Directions, solution: &Solution, team: &Team) -> Vec<f64> {
+    let system = factor.system;
+    let (levels, r, width) = (system.leading.levels, system.leading.width, system.width);
+    let columns = directions.columns;
+    let mut answers = factor.spread(&solution.scaled, columns, team);
+    let shared = Shared::new(&mut answers);
+    team.each(levels.div_ceil(LEVELS), |task| {
+        for j in piece(task, LEVELS, levels) {
+            // SAFETY: each level belongs to one task.
+            let answer = unsafe { shared.range(j * r * columns, r * columns) };
+            for l in 0..r {
+                let own = &factor.leading_columns[(j * r + l) * width..(j * r + l + 1) * width];
+                for (c, direction) in directions.of_c.chunks_exact(width).enumerate() {
+                    let direct: f64 = own.iter().zip(direction).map(|(x, d)| x * d).sum();
+                    answer[l * columns + c] = direct - answer[l * columns + c];
+                }
+            }
+            solve_upper(&factor.pivots[j * r * r..(j + 1) * r * r], r, answer, columns);
+        }
+    });
+    answers
+}
+
+/// z and G of the leading group.
+struct Leading {
+    z: Vec<f64>,
+    g: Small,
+    scale: f64,
+}
+
+fn leading_part(factor: &Factor<'_>, directions: &Directions, answers: &[f64], team: &Team) -> Result<Leading> {
+    let (levels, r) = (factor.system.leading.levels, factor.system.leading.width);
+    let parts = team.map(levels.div_ceil(LEVELS), |task| {
+        let range = piece(task, LEVELS, levels);
+        pulp::Arch::new().dispatch(|| leading_task(factor, directions, answers, range))
+    });
+    team.check()?;
+    let mut total = Leading {
+        z: Vec::with_capacity(levels * r),
+        g: Small::zeros(r, r),
+        scale: 0.0,
+    };
+    for part in parts {
+        total.z.extend(part.z);
+        total.g.data.iter_mut().zip(&part.g.data).for_each(|(sum, value)| *sum += value);
+        total.scale += part.scale;
+    }
+    Ok(total)
+}
+
+#[inline(always)]
+fn leading_task(factor: &Factor<'_>, directions: &Directions, answers: &[f64], range: std::ops::Range<usize>) -> Leading {
+    let system = factor.system;
+    let (r, stride, columns) = (system.leading.width, system.leading.stride, directions.columns);
+    let mut part = Leading {
+        z: Vec::with_capacity(range.len() * r),
+        g: Small::zeros(r, r),
+        scale: 0.0,
+    };
+    let mut image = vec![0.0; r * columns];
+    let mut half = vec![0.0; r * r];
+    let mut explained = Explained::new(r);
+    for j in range {
+        let level = system.leading.level(j);
+        let answer = &answers[j * r * columns..(j + 1) * r * columns];
+        image.fill(0.0);
+        for l in 0..r {
+            for i in l..r {
+                let factor = level[l * stride + i];
+                for c in 0..columns {
+                    image[i * columns + c] += factor * answer[l * columns + c];
+                }
+            }
+            half[l * r..(l + 1) * r].copy_from_slice(&level[l * stride..l * stride + r]);
+        }
+        part.z.extend((0..r).map(|i| image[i * columns]));
+        solve_lower(&factor.pivots[j * r * r..(j + 1) * r * r], r, &mut half, r);
+        explained.update(factor, j);
+        part.scale += half.iter().map(|value| value * value).sum::<f64>();
+        for a in 0..r {
+            for b in 0..=a {
+                let mut value = explained.remaining(&half, a, b);
+                let (x, y) = (&image[a * columns..(a + 1) * columns], &image[b * columns..(b + 1) * columns]);
+                value -= directions.weight * x[0] * y[0];
+                value -= x[1..].iter().zip(&y[1..]).map(|(x, y)| x * y).sum::<f64>();
+                part.g.data[a + b * r] += value;
+                if a != b {
+                    part.g.data[b + a * r] += value;
+                }
+            }
+        }
+    }
+    part
+}
+
+/// W M₂⁻¹ W' of one leading level: what the remaining groups explain of it.
+pub struct Explained {
+    r: usize,
+    /// r × r, symmetric; meaningless while `none`.
+    pub matrix: Vec<f64>,
+    none: bool,
+    places: Vec<usize>,
+    sums: Vec<f64>,
+}
+
+impl Explained {
+    pub fn new(r: usize) -> Self {
+        Explained {
+            r,
+            matrix: vec![0.0; r * r],
+            none: true,
+            places: Vec::new(),
+            sums: vec![0.0; r],
+        }
+    }
+
+    /// Compute it for leading level `e`.
+    #[inline(always)]
+    pub fn update(&mut self, factor: &Factor<'_>, e: usize) {
+        let elements = &factor.system.symbolic.elements;
+        self.none = elements.columns.is_empty() || elements.width(e) == 0;
+        self.matrix.fill(0.0);
+        if self.none {
+            return;
+        }
+        self.places.clear();
+        for entry in elements.range(e) {
+            let (begin, place) = (elements.column[entry] as usize, elements.local[entry] as usize);
+            self.places.extend(place..place + factor.column_end(e, entry) - begin);
+        }
+        let r = self.r;
+        let front = &factor.system.symbolic.fronts[elements.front[e] as usize];
+        let weights = &factor.weights[elements.columns[e] * r..elements.columns[e + 1] * r];
+        for (b, &column) in self.places.iter().enumerate() {
+            let inverse = &factor.inverse[front.square + column * front.stride..];
+            let own = &weights[b * r..(b + 1) * r];
+            self.sums.fill(0.0);
+            for (&place, other) in self.places[b + 1..].iter().zip(weights[(b + 1) * r..].chunks_exact(r)) {
+                let value = inverse[place];
+                self.sums.iter_mut().zip(other).for_each(|(sum, w)| *sum += w * value);
+            }
+            for l in 0..r {
+                for k in 0..r {
+                    self.matrix[l * r + k] +=
+                        own[l] * self.sums[k] + self.sums[l] * own[k] + own[l] * own[k] * inverse[column];
+                }
+            }
+        }
+    }
+
+    /// [half'(I − matrix) half]_ab for half r × r, row-major.
+    #[inline(always)]
+    fn remaining(&self, half: &[f64], a: usize, b: usize) -> f64 {
+        let r = self.r;
+        let mut value: f64 = (0..r).map(|l| half[l * r + a] * half[l * r + b]).sum();
+        if !self.none {
+            for l in 0..r {
+                for k in 0..r {
+                    value -= half[l * r + a] * self.matrix[l * r + k] * half[k * r + b];
+                }
+            }
+        }
+        value
+    }
+}

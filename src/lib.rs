@@ -1,0 +1,31 @@
+//! core
+pub mod aligned;
+pub mod columns;
+pub mod complement;
+pub mod cross_products;
+pub mod dense;
+pub mod derivative_free;
+pub mod derivatives;
+pub mod error;
+pub mod factor;
+pub mod fixed_matrix;
+pub mod information;
+pub mod lambda;
+pub mod lmm;
+pub mod memory;
+pub mod modes;
+pub mod multipliers;
+pub mod objective;
+pub mod optimize;
+pub mod pairs;
+pub mod parallel;
+pub mod random_matrix;
+pub mod reparametrise;
+pub mod start;
+pub mod symbolic;
+pub mod system;
+pub mod describe;
+pub mod evaluate;
+pub mod predictor;
+#[cfg(feature = "python")]
+mod python;

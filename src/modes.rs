@@ -1,0 +1,184 @@
+//! Conditional modes b̂ = Λû and their conditional covariances σ²ΛM⁻¹Λ', in the user's columns.
+
+use crate::derivatives::{leading_answers, Directions, Explained};
+use crate::complement::Solution;
+use crate::error::Result;
+use crate::factor::{solve_lower, Factor};
+use crate::lambda::Small;
+use crate::objective::Profile;
+use crate::parallel::Team;
+
+/// Conditional modes of every public term.
+pub struct Modes {
+    /// Levels × effects per term, row-major.
+    pub terms: Vec<Vec<f64>>,
+    /// ‖û‖² in units of ỹ.
+    pub ussq: f64,
+}
+
+/// b̂ at the factor's θ (which is the optimiser's `theta`).
+pub fn conditional_modes(factor: &Factor<'_>, profile: &Profile, theta: &[f64], team: &Team) -> Modes {
+    let system = factor.system;
+    let directions = Directions {
+        columns: 1,
+        of_c: profile.residual.clone(),
+        weight: 0.0,
+    };
+    let solution = Solution::new(factor, &directions);
+    let answers = leading_answers(factor, &directions, &solution, team);
+    let scale = system.coordinates.response.scale;
+    let mut terms = vec![Vec::new(); system.groups.iter().map(|group| group.terms.len()).sum()];
+    let mut ussq = 0.0;
+    for (g, group) in system.groups.iter().enumerate() {
+        let spherical = if g == 0 {
+            leading_modes(factor, &answers)
+        } else {
+            rest_modes(factor, &solution.modes(system.symbolic.size), g - 1)
+        };
+        ussq += spherical.iter().map(|u| u * u).sum::<f64>();
+        let q = group.effects();
+        let to_user = group.template.user_factor(&group.pick(theta));
+        for (&term, block) in group.terms.iter().zip(&group.template.blocks) {
+            terms[term] = (spherical.chunks_exact(q))
+                .flat_map(|u| {
+                    let to_user = &to_user;
+                    block.clone().map(move |i| (0..q).map(|k| to_user.at(i, k) * u[k]).sum::<f64>() * scale)
+                })
+                .collect();
+        }
+    }
+    Modes { terms, ussq }
+}
+
+/// û of the leading group: λ̃'Rⱼ'·answer.
+fn leading_modes(factor: &Factor<'_>, answers: &[f64]) -> Vec<f64> {
+    let (leading, lambda) = (&factor.system.leading, &factor.lambda[0]);
+    let r = leading.width;
+    let mut modes = Vec::with_capacity(leading.levels * lambda.cols);
+    for (j, answer) in answers.chunks_exact(r).enumerate() {
+        let level = leading.level(j);
+        let z: Vec<f64> = (0..r).map(|i| (0..=i).map(|l| level[l * leading.stride + i] * answer[l]).sum()).collect();
+        modes.extend((0..lambda.cols).map(|k| (0..r).map(|i| lambda.at(i, k) * z[i]).sum::<f64>()));
+    }
+    modes
+}
+
+/// û of a remaining group, by level.
+fn rest_modes(factor: &Factor<'_>, solution: &[f64], group: usize) -> Vec<f64> {
+    let symbolic = &factor.system.symbolic;
+    let q = factor.rest_lambda(group as u32).cols;
+    let mut modes = vec![0.0; factor.system.groups[group + 1].levels * q];
+    for node in (0..symbolic.nodes()).filter(|&node| symbolic.group[node] as usize == group) {
+        let level = symbolic.level[node] as usize;
+        modes[level * q..(level + 1) * q].copy_from_slice(&solution[symbolic.scalar[node]..symbolic.scalar[node + 1]]);
+    }
+    modes
+}
+
+/// σ²ΛM⁻¹Λ' on the diagonal, per public term: levels × effects × effects.
+pub fn conditional_covariances(factor: &mut Factor<'_>, theta: &[f64], variance: f64, team: &Team) -> Result<Vec<Vec<f64>>> {
+    factor.invert(team)?;
+    let factor = &*factor;
+    let system = factor.system;
+    let mut terms = vec![Vec::new(); system.groups.iter().map(|group| group.terms.len()).sum()];
+    for (g, group) in system.groups.iter().enumerate() {
+        let to_user = group.template.user_factor(&group.pick(theta));
+        let blocks = if g == 0 { leading_blocks(factor) } else { rest_blocks(factor, g - 1) };
+        for (&term, block) in group.terms.iter().zip(&group.template.blocks) {
+            for inverse in &blocks {
+                let whole = to_user.times(inverse).times(&to_user.transposed());
+                for i in block.clone() {
+                    terms[term].extend(block.clone().map(|j| whole.at(i, j) * variance));
+                }
+            }
+        }
+    }
+    Ok(terms)
+}
+
+/// Diagonal blocks of M⁻¹ of the leading group: U + UB'·explained·BU with U = (I + B'B)⁻¹, a sum of
+/// positive parts; UB' = B'A⁻¹ and U = I − B'A⁻¹B.
+fn leading_blocks(factor: &Factor<'_>) -> Vec<Small> {
+    let (leading, lambda) = (&factor.system.leading, &factor.lambda[0]);
+    let (r, q) = (leading.width, lambda.cols);
+    let mut explained = Explained::new(r);
+    let mut blocks = Vec::with_capacity(leading.levels);
+    for j in 0..leading.levels {
+        let level = leading.level(j);
+        let mut product = Small::zeros(r, q);
+        for k in 0..q {
+            for i in 0..r {
+                product.set(i, k, (i..r).map(|l| level[i * leading.stride + l] * lambda.at(l, k)).sum());
+            }
+        }
+        // half = c⁻¹B, row-major.
+        let mut half: Vec<f64> = (0..r).flat_map(|i| (0..q).map(move |k| (i, k))).map(|(i, k)| product.at(i, k)).collect();
+        solve_lower(&factor.pivots[j * r * r..(j + 1) * r * r], r, &mut half, q);
+        explained.update(factor, j);
+        let mut block = inverse_of_sum(&product);
+        for a in 0..q {
+            for b in 0..q {
+                let mut value = 0.0;
+                for l in 0..r {
+                    for k in 0..r {
+                        value += half[l * q + a] * explained.matrix[l * r + k] * half[k * q + b];
+                    }
+                }
+                block.set(a, b, block.at(a, b) + value);
+            }
+        }
+        blocks.push(block);
+    }
+    blocks
+}
+
+/// (I + B'B)⁻¹ by Cholesky.
+fn inverse_of_sum(product: &Small) -> Small {
+    let q = product.cols;
+    let mut lower = product.transposed().times(product);
+    for j in 0..q {
+        for i in j..q {
+            let unit = f64::from(u8::from(i == j));
+            let known: f64 = (0..j).map(|l| lower.at(i, l) * lower.at(j, l)).sum();
+            let value = unit + lower.at(i, j) - known;
+            lower.set(i, j, if i == j { value.sqrt() } else { value / lower.at(j, j) });
+        }
+    }
+    let mut inverse = Small::zeros(q, q);
+    for k in 0..q {
+        let mut x = vec![0.0; q];
+        x[k] = 1.0;
+        for i in 0..q {
+            let known: f64 = (0..i).map(|l| lower.at(i, l) * x[l]).sum();
+            x[i] = (x[i] - known) / lower.at(i, i);
+        }
+        for i in (0..q).rev() {
+            let known: f64 = (i + 1..q).map(|l| lower.at(l, i) * x[l]).sum();
+            x[i] = (x[i] - known) / lower.at(i, i);
+        }
+        (0..q).for_each(|i| inverse.set(i, k, x[i]));
+    }
+    inverse
+}
+
+/// Diagonal blocks of M⁻¹ of a remaining group, by level.
+fn rest_blocks(factor: &Factor<'_>, group: usize) -> Vec<Small> {
+    let symbolic = &factor.system.symbolic;
+    let q = factor.rest_lambda(group as u32).cols;
+    let mut blocks = vec![Small::zeros(q, q); factor.system.groups[group + 1].levels];
+    for front in &symbolic.fronts {
+        let first = symbolic.scalar.partition_point(|&column| column < front.start);
+        for node in (first..symbolic.nodes()).take_while(|&node| symbolic.scalar[node] < front.start + front.own) {
+            if symbolic.group[node] as usize == group {
+                let place = symbolic.scalar[node] - front.start;
+                let block = &mut blocks[symbolic.level[node] as usize];
+                for b in 0..q {
+                    for a in 0..q {
+                        block.set(a, b, factor.inverse[front.square + place + a + (place + b) * front.stride]);
+                    }
+                }
+            }
+        }
+    }
+    blocks
+}

@@ -1,0 +1,236 @@
+//! `Design`: the caller's columns and the recipes of a model's columns, by reference.
+
+use super::fit::PyFit;
+use super::supervise::{supervise, Manner};
+use crate::columns::{Codes, Column, Design, Grouping, RandomTerm, Recipe, Table};
+use crate::error::Error;
+use crate::lmm;
+use crate::optimize::{Optimizer, Settings};
+use crate::parallel::default_threads;
+use crate::predictor;
+use numpy::{PyArray1, PyArray2, PyReadonlyArray1, PyUntypedArrayMethods};
+use numpy::{PyArrayMethods, ToPyArray};
+use pyo3::prelude::*;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Products of rows and columns below which a fit is over in milliseconds.
+const SHORT: usize = 300_000;
+/// Random effects below which a fit is over in milliseconds.
+const FEW: usize = 400;
+
+type PyColumn<'py> = (Vec<usize>, Vec<(usize, PyReadonlyArray1<'py, f64>)>);
+
+#[pyclass(name = "Design", module = "mixedmodels._core", frozen)]
+pub struct PyDesign {
+    pub design: Arc<Design>,
+}
+
+fn column(array: &PyReadonlyArray1<'_, f64>) -> Column {
+    let view = array.as_array();
+    let keep: Arc<Py<PyArray1<f64>>> = Arc::new(array.as_unbound().clone_ref(array.py()));
+    // SAFETY: the array is kept alive, and arrays referred to cannot be resized.
+    unsafe { Column::view(view.as_ptr(), view.strides()[0], view.len(), keep) }
+}
+
+fn codes(array: &PyReadonlyArray1<'_, i32>) -> Codes {
+    match array.as_slice() {
+        Ok(slice) => {
+            let keep: Arc<Py<PyArray1<i32>>> = Arc::new(array.as_unbound().clone_ref(array.py()));
+            // SAFETY: as for `column`.
+            unsafe { Codes::view(slice.as_ptr(), slice.len(), keep) }
+        }
+        Err(_) => Codes::from(array.as_array().to_vec()),
+    }
+}
+
+fn recipe((numeric, coded): PyColumn<'_>) -> Recipe {
+    Recipe {
+        numeric,
+        coded: coded.into_iter().map(|(source, table)| (source, table.as_array().to_vec())).collect(),
+    }
+}
+
+fn check(good: bool, text: &str) -> PyResult<()> {
+    if good {
+        Ok(())
+    } else {
+        Err(Error::Data(text.to_string()).into())
+    }
+}
+
+/// Every index and length that the core relies on.
+fn validate(design: &Design) -> PyResult<()> {
+    let table = &design.table;
+    let n = table.n_table;
+    let columns = table.numeric.iter().chain([&table.response, &table.weights, &table.offset].into_iter().flatten());
+    check(columns.into_iter().all(|column| column.len() == n), "every column must have as many rows as the table")?;
+    let groups = design.groupings.iter().map(|grouping| &grouping.codes);
+    check(table.codes.iter().chain(groups).all(|codes| codes.as_slice().len() == n), "every code column must have as many rows as the table")?;
+    let rows = table.rows.iter().flat_map(|rows| rows.iter());
+    check(rows.into_iter().all(|&row| (row as usize) < n), "a row kept lies outside the table")?;
+    check(u32::try_from(n).is_ok(), "more than 4294967295 rows in one table are not supported")?;
+    let recipes = design.fixed.iter().chain(design.terms.iter().flat_map(|term| &term.columns));
+    for recipe in recipes {
+        check(recipe.numeric.iter().all(|&source| source < table.numeric.len()), "a column refers to a numeric source that does not exist")?;
+        check(recipe.coded.iter().all(|(source, _)| *source < table.codes.len()), "a column refers to a code source that does not exist")?;
+    }
+    check(design.terms.iter().all(|term| term.grouping < design.groupings.len() && !term.columns.is_empty()), "a random term has no columns or no grouping factor")?;
+    check(design.constant.as_ref().map_or(true, |constant| constant.len() == design.fixed.len()), "`constant` must have one element a fixed column")
+}
+
+#[pymethods]
+impl PyDesign {
+    #[new]
+    #[pyo3(signature = (*, n_table, rows, numeric, codes, fixed, groups, terms, response, weights, offset, constant))]
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        n_table: usize,
+        rows: Option<PyReadonlyArray1<'_, u32>>,
+        numeric: Vec<PyReadonlyArray1<'_, f64>>,
+        codes: Vec<PyReadonlyArray1<'_, i32>>,
+        fixed: Vec<PyColumn<'_>>,
+        groups: Vec<(PyReadonlyArray1<'_, i32>, usize)>,
+        terms: Vec<(usize, Vec<PyColumn<'_>>)>,
+        response: Option<PyReadonlyArray1<'_, f64>>,
+        weights: Option<PyReadonlyArray1<'_, f64>>,
+        offset: Option<PyReadonlyArray1<'_, f64>>,
+        constant: Option<PyReadonlyArray1<'_, f64>>,
+    ) -> PyResult<Self> {
+        let table = Table {
+            rows: rows.map(|rows| Arc::new(rows.as_array().to_vec())),
+            n_table,
+            numeric: numeric.iter().map(column).collect(),
+            codes: codes.iter().map(self::codes).collect(),
+            response: response.as_ref().map(column),
+            weights: weights.as_ref().map(column),
+            offset: offset.as_ref().map(column),
+        };
+        let grouping = |(codes, levels): &(PyReadonlyArray1<'_, i32>, usize)| Grouping {
+            codes: self::codes(codes),
+            levels: *levels,
+        };
+        let term = |(grouping, columns): (usize, Vec<PyColumn<'_>>)| RandomTerm {
+            grouping,
+            columns: columns.into_iter().map(recipe).collect(),
+        };
+        let design = Design {
+            table,
+            fixed: fixed.into_iter().map(recipe).collect(),
+            constant: constant.map(|constant| constant.as_array().to_vec()),
+            groupings: groups.iter().map(grouping).collect(),
+            terms: terms.into_iter().map(term).collect(),
+        };
+        validate(&design)?;
+        Ok(PyDesign {
+            design: Arc::new(design),
+        })
+    }
+
+    /// Rows kept.
+    #[getter]
+    fn n(&self) -> usize {
+        self.design.table.n()
+    }
+
+    #[pyo3(signature = (*, reml, optimizer="newton", tolerance=1e-9, max_evaluations=1000, time_limit=None, start=None, n_threads=None, callback=None))]
+    #[allow(clippy::too_many_arguments)]
+    fn fit(
+        &self,
+        py: Python<'_>,
+        reml: bool,
+        optimizer: &str,
+        tolerance: f64,
+        max_evaluations: usize,
+        time_limit: Option<f64>,
+        start: Option<PyReadonlyArray1<'_, f64>>,
+        n_threads: Option<usize>,
+        callback: Option<Py<PyAny>>,
+    ) -> PyResult<PyFit> {
+        let settings = Settings {
+            optimizer: optimizer_named(optimizer)?,
+            tolerance,
+            max_evaluations,
+            time_limit: time_limit.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)),
+            start: start.map(|start| start.as_array().to_vec()),
+        };
+        check(self.design.table.response.is_some(), "a model needs a response")?;
+        fit(py, self.design.clone(), reml, settings, n_threads, callback)
+    }
+
+    /// Xβ + Zb + offset at the rows kept.
+    fn linear_predictor<'py>(
+        &self,
+        py: Python<'py>,
+        beta: PyReadonlyArray1<'py, f64>,
+        modes: Vec<Option<numpy::PyReadonlyArray2<'py, f64>>>,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let beta = beta.as_array().to_vec();
+        check(beta.len() == self.design.fixed.len(), "beta must have one element a fixed column")?;
+        check(modes.len() == self.design.terms.len(), "modes must have one entry a random term")?;
+        for (term, modes) in self.design.terms.iter().zip(&modes) {
+            let levels = self.design.groupings[term.grouping].levels;
+            let shape = [levels, term.columns.len()];
+            check(modes.as_ref().map_or(true, |modes| modes.shape() == shape), "modes must be levels x effects")?;
+        }
+        let modes: Vec<Option<Vec<f64>>> = modes.iter().map(|modes| modes.as_ref().map(|m| m.as_array().iter().copied().collect())).collect();
+        let design = self.design.clone();
+        let out = supervise(py, manner(&self.design, None, None), move |team, _| Ok(predictor::linear_predictor(&design, &beta, &modes, team)))?;
+        Ok(PyArray1::from_vec(py, out))
+    }
+
+    /// X, n × p.
+    fn fixed_matrix<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let design = self.design.clone();
+        let matrix = py.detach(move || predictor::fixed_matrix(&design));
+        matrix.to_pyarray(py).reshape([self.n(), self.design.fixed.len()])
+    }
+
+    /// The same columns with another response.
+    fn with_response(&self, y: PyReadonlyArray1<'_, f64>) -> PyResult<PyDesign> {
+        Ok(PyDesign {
+            design: Arc::new(with_response(&self.design, &y)?),
+        })
+    }
+}
+
+/// A design with another response (by reference).
+pub fn with_response(design: &Design, y: &PyReadonlyArray1<'_, f64>) -> PyResult<Design> {
+    let mut design = design.clone();
+    design.table.response = Some(column(y));
+    validate(&design)?;
+    Ok(design)
+}
+
+fn optimizer_named(name: &str) -> PyResult<Optimizer> {
+    [Optimizer::Newton, Optimizer::Bfgs, Optimizer::NelderMead]
+        .into_iter()
+        .find(|optimizer| optimizer.name() == name)
+        .ok_or_else(|| Error::Data(format!("unknown optimizer '{name}': use 'newton', 'bfgs' or 'nelder-mead'")).into())
+}
+
+/// Threads and supervision for a design's size.
+fn manner(design: &Design, n_threads: Option<usize>, callback: Option<Py<PyAny>>) -> Manner {
+    let columns = design.fixed.len() + 1 + design.terms.iter().map(|term| term.columns.len()).sum::<usize>();
+    let effects: usize = design.terms.iter().map(|term| design.groupings[term.grouping].levels * term.columns.len()).sum();
+    let short = design.table.n().saturating_mul(columns) < SHORT && effects < FEW;
+    Manner {
+        threads: if short { 1 } else { n_threads.filter(|&threads| threads > 0).unwrap_or_else(default_threads) },
+        short,
+        callback,
+    }
+}
+
+/// Fit under supervision.
+pub fn fit(
+    py: Python<'_>,
+    design: Arc<Design>,
+    reml: bool,
+    settings: Settings,
+    n_threads: Option<usize>,
+    callback: Option<Py<PyAny>>,
+) -> PyResult<PyFit> {
+    let own = design.clone();
+    let result = supervise(py, manner(&design, n_threads, callback), move |team, report| lmm::fit(&own, reml, &settings, report, team))?;
+    Ok(PyFit::new(design, Arc::new(result), n_threads))
+}

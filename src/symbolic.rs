@@ -1,0 +1,380 @@
+//! Storage of the factor of the remaining groups, decided once per model from the data, not the formula.
+//!
+//! Eliminating the leading group leaves a complement in the levels ("nodes") of the other groups. Each
+//! leading level is an *element*: it links the nodes that occur with it. A fill-reducing ordering (AMD)
+//! and supernodes turn the complement into a tree of dense *fronts* (multifrontal method): nested terms
+//! give many tiny fronts, crossed terms one large one; one code serves both.
+
+use crate::error::{Error, Result};
+use faer::sparse::linalg::cholesky::{
+    factorize_symbolic_cholesky, CholeskySymbolicParams, SymbolicCholeskyRaw, SymmetricOrdering,
+};
+use faer::sparse::linalg::SupernodalThreshold;
+use faer::sparse::SymbolicSparseColMatRef;
+use faer::Side;
+
+/// Up to so many scalar columns one dense front is taken without further analysis.
+const SMALL: usize = 128;
+/// A connected complement denser than this fills up altogether, whatever the order.
+const DENSE: f64 = 0.1;
+/// Largest supernodes' columns are padded to whole cache lines.
+const LINE: usize = 8;
+
+/// One dense front: `own` columns to eliminate, then the rows they reach.
+#[derive(Clone, Debug)]
+pub struct Front {
+    /// First scalar column, in elimination order.
+    pub start: usize,
+    pub own: usize,
+    pub size: usize,
+    /// Distance between columns in the buffers.
+    pub stride: usize,
+    /// Start of the size × size square in the factor's buffers.
+    pub square: usize,
+    /// Start of the size × own panel in the residual's buffer.
+    pub panel: usize,
+    pub parent: Option<usize>,
+    /// Scalar columns (elimination order) below the own ones.
+    pub below: Vec<u32>,
+    /// Their places in the parent.
+    pub in_parent: Vec<u32>,
+    /// (group, number of levels) of consecutive rows: own columns first.
+    pub runs: Vec<(u32, u32)>,
+}
+
+/// The elements: for each leading level the nodes it links.
+#[derive(Clone, Debug, Default)]
+pub struct Elements {
+    /// Start of each element in `nodes`.
+    pub start: Vec<usize>,
+    /// Nodes, ascending in elimination order.
+    pub nodes: Vec<u32>,
+    /// Place of each node's first column in the element's front.
+    pub local: Vec<u32>,
+    /// First scalar column of each node within the element.
+    pub column: Vec<u32>,
+    /// Start of each element's scalar columns.
+    pub columns: Vec<usize>,
+    /// Front of each element.
+    pub front: Vec<u32>,
+    /// Elements of each front.
+    pub of_front: Vec<Vec<u32>>,
+    /// Element of each entry of `nodes`.
+    pub owner: Vec<u32>,
+    /// Start of each node's entries in `uses`.
+    pub node_start: Vec<usize>,
+    /// Entries of `nodes` (ascending) that hold each node.
+    pub uses: Vec<u32>,
+}
+
+/// Order and storage of the complement.
+#[derive(Clone, Debug)]
+pub struct Symbolic {
+    /// Scalar columns in all.
+    pub size: usize,
+    /// Group of each node (elimination order).
+    pub group: Vec<u32>,
+    /// Level of each node (elimination order).
+    pub level: Vec<u32>,
+    /// First scalar column of each node (elimination order), and the total.
+    pub scalar: Vec<usize>,
+    /// Elimination place of node (group-major numbering).
+    pub order: Vec<u32>,
+    pub fronts: Vec<Front>,
+    pub elements: Elements,
+    /// Entries of the buffer of squares and of panels.
+    pub squares: usize,
+    pub panels: usize,
+}
+
+/// The complement's shape before ordering: nodes numbered group by group.
+pub struct Graph {
+    /// Random effects per level of each remaining group.
+    pub effects: Vec<usize>,
+    pub levels: Vec<usize>,
+    /// Nodes of each leading level.
+    pub elements: Vec<Vec<u32>>,
+}
+
+impl Graph {
+    fn nodes(&self) -> usize {
+        self.levels.iter().sum()
+    }
+
+    fn scalars(&self) -> usize {
+        self.effects.iter().zip(&self.levels).map(|(q, levels)| q * levels).sum()
+    }
+
+    /// (group, level) of every node.
+    fn owners(&self) -> Vec<(u32, u32)> {
+        let group = |(g, &levels): (usize, &usize)| (0..levels as u32).map(move |level| (g as u32, level));
+        self.levels.iter().enumerate().flat_map(group).collect()
+    }
+}
+
+/// Supernodes over nodes: (first node, past the last, nodes below), in elimination order.
+type Supernodes = Vec<(usize, usize, Vec<u32>)>;
+
+impl Symbolic {
+    /// Analyse a complement.
+    pub fn new(graph: &Graph) -> Result<Symbolic> {
+        let nodes = graph.nodes();
+        let whole = |nodes: usize| vec![(0, nodes, Vec::new())];
+        let (order, supernodes): (Vec<u32>, Supernodes) = match sparse_pattern(graph) {
+            Some((start, below)) => ordered(nodes, &start, &below)?,
+            None if nodes == 0 => (Vec::new(), Vec::new()),
+            None => ((0..nodes as u32).collect(), whole(nodes)),
+        };
+        Ok(build(graph, order, supernodes))
+    }
+
+    pub fn nodes(&self) -> usize {
+        self.group.len()
+    }
+
+    /// Place in `front` of the first column of node `node`, which must occur in it.
+    pub fn local(&self, front: &Front, node: usize) -> usize {
+        let scalar = self.scalar[node];
+        if scalar < front.start + front.own {
+            scalar - front.start
+        } else {
+            front.own + front.below.partition_point(|&column| (column as usize) < scalar)
+        }
+    }
+
+    /// Bytes of the numeric buffers: factor, inverse, residual panel.
+    pub fn bytes(&self) -> u64 {
+        (2 * self.squares + self.panels) as u64 * 8
+    }
+
+    /// Multiplications of one factorisation and inversion.
+    pub fn flops(&self) -> f64 {
+        let front = |front: &Front| {
+            let (own, size) = (front.own as f64, front.size as f64);
+            own * size * size
+        };
+        self.fronts.iter().map(front).sum()
+    }
+}
+
+/// Lower pattern (strict) of the complement by node, or None where one dense front is the better choice.
+fn sparse_pattern(graph: &Graph) -> Option<(Vec<usize>, Vec<usize>)> {
+    let nodes = graph.nodes();
+    if graph.scalars() <= SMALL || nodes < 2 {
+        return None;
+    }
+    let mut members: Vec<Vec<u32>> = vec![Vec::new(); nodes];
+    for (e, element) in graph.elements.iter().enumerate() {
+        element.iter().for_each(|&node| members[node as usize].push(e as u32));
+    }
+    let connected = is_connected(graph);
+    let limit = (DENSE * (nodes as f64).powi(2) / 2.0) as usize;
+    let mut seen = vec![u32::MAX; nodes];
+    let (mut start, mut below) = (vec![0], Vec::new());
+    for node in 0..nodes {
+        for &e in &members[node] {
+            for &other in &graph.elements[e as usize] {
+                if other as usize > node && seen[other as usize] != node as u32 {
+                    seen[other as usize] = node as u32;
+                    below.push(other as usize);
+                }
+            }
+        }
+        let from = start[node];
+        below[from..].sort_unstable();
+        start.push(below.len());
+        if connected && below.len() > limit {
+            return None;
+        }
+    }
+    Some((start, below))
+}
+
+/// Do all elements hang together?
+fn is_connected(graph: &Graph) -> bool {
+    let mut leader: Vec<u32> = (0..graph.nodes() as u32).collect();
+    let find = |leader: &mut Vec<u32>, mut node: u32| {
+        while leader[node as usize] != node {
+            leader[node as usize] = leader[leader[node as usize] as usize];
+            node = leader[node as usize];
+        }
+        node
+    };
+    for element in &graph.elements {
+        for pair in element.windows(2) {
+            let (a, b) = (find(&mut leader, pair[0]), find(&mut leader, pair[1]));
+            leader[a.max(b) as usize] = a.min(b);
+        }
+    }
+    let root = find(&mut leader, 0);
+    (0..graph.nodes() as u32).all(|node| find(&mut leader, node) == root)
+}
+
+/// Fill-reducing order (place of every node) and supernodes.
+fn ordered(nodes: usize, start: &[usize], below: &[usize]) -> Result<(Vec<u32>, Supernodes)> {
+    // Column j of the strict lower pattern: rows > j; the diagonal is implied.
+    let pattern = SymbolicSparseColMatRef::new_checked(nodes, nodes, start, None, below);
+    let params = CholeskySymbolicParams {
+        supernodal_flop_ratio_threshold: SupernodalThreshold::FORCE_SUPERNODAL,
+        ..Default::default()
+    };
+    let symbolic = factorize_symbolic_cholesky(pattern, Side::Lower, SymmetricOrdering::Amd, params)
+        .map_err(|error| Error::Convergence(format!("the symbolic analysis failed: {error:?}")))?;
+    let mut order: Vec<u32> = (0..nodes as u32).collect();
+    if let Some(perm) = symbolic.perm() {
+        let (forward, _) = perm.arrays();
+        forward.iter().enumerate().for_each(|(place, &node)| order[node] = place as u32);
+    }
+    let SymbolicCholeskyRaw::Supernodal(raw) = symbolic.raw() else {
+        return Err(Error::Convergence("the symbolic analysis gave no supernodes".into()));
+    };
+    let (begin, end) = (raw.supernode_begin(), raw.supernode_end());
+    let supernodes = (0..raw.n_supernodes()).map(|s| {
+        let mut rows: Vec<u32> = raw.supernode(s).pattern().iter().map(|&row| row as u32).collect();
+        rows.sort_unstable();
+        (begin[s], end[s], rows)
+    });
+    Ok((order, supernodes.collect()))
+}
+
+fn build(graph: &Graph, order: Vec<u32>, supernodes: Supernodes) -> Symbolic {
+    let nodes = graph.nodes();
+    let (mut group, mut level) = (vec![0; nodes], vec![0; nodes]);
+    for (node, (g, l)) in graph.owners().into_iter().enumerate() {
+        group[order[node] as usize] = g;
+        level[order[node] as usize] = l;
+    }
+    let mut scalar = vec![0];
+    for &g in &group {
+        scalar.push(scalar[scalar.len() - 1] + graph.effects[g as usize]);
+    }
+    let mut symbolic = Symbolic {
+        size: scalar[nodes],
+        group,
+        level,
+        scalar,
+        order,
+        fronts: Vec::new(),
+        elements: Elements::default(),
+        squares: 0,
+        panels: 0,
+    };
+    let mut owner = vec![0u32; nodes];
+    for (s, (begin, end, _)) in supernodes.iter().enumerate() {
+        owner[*begin..*end].fill(s as u32);
+    }
+    for supernode in &supernodes {
+        let front = front(&symbolic, supernode, &owner);
+        symbolic.squares = front.square + front.stride * front.size;
+        symbolic.panels = front.panel + front.stride * front.own;
+        symbolic.fronts.push(front);
+    }
+    link(&mut symbolic, &supernodes);
+    symbolic.elements = elements(graph, &symbolic, &owner);
+    symbolic
+}
+
+fn front(symbolic: &Symbolic, (begin, end, below): &(usize, usize, Vec<u32>), owner: &[u32]) -> Front {
+    let width = |node: usize| symbolic.scalar[node]..symbolic.scalar[node + 1];
+    let start = symbolic.scalar[*begin];
+    let own = symbolic.scalar[*end] - start;
+    let rows: Vec<u32> = below.iter().flat_map(|&node| width(node as usize)).map(|column| column as u32).collect();
+    let size = own + rows.len();
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for node in (*begin..*end).chain(below.iter().map(|&node| node as usize)) {
+        match runs.last_mut() {
+            Some((group, count)) if *group == symbolic.group[node] => *count += 1,
+            _ => runs.push((symbolic.group[node], 1)),
+        }
+    }
+    Front {
+        start,
+        own,
+        size,
+        stride: if size > LINE { size.next_multiple_of(LINE) } else { size },
+        square: symbolic.squares.next_multiple_of(if size > LINE { LINE } else { 1 }),
+        panel: symbolic.panels.next_multiple_of(if size > LINE { LINE } else { 1 }),
+        parent: below.first().map(|&node| owner[node as usize] as usize),
+        below: rows,
+        in_parent: Vec::new(),
+        runs,
+    }
+}
+
+/// Places of each front's lower rows in its parent.
+fn link(symbolic: &mut Symbolic, supernodes: &Supernodes) {
+    for s in 0..symbolic.fronts.len() {
+        let Some(parent) = symbolic.fronts[s].parent else { continue };
+        let target = &symbolic.fronts[parent];
+        let mut places = Vec::with_capacity(symbolic.fronts[s].below.len());
+        for &node in &supernodes[s].2 {
+            let node = node as usize;
+            let place = symbolic.local(target, node);
+            let width = symbolic.scalar[node + 1] - symbolic.scalar[node];
+            places.extend((place..place + width).map(|p| p as u32));
+        }
+        symbolic.fronts[s].in_parent = places;
+    }
+}
+
+fn elements(graph: &Graph, symbolic: &Symbolic, owner: &[u32]) -> Elements {
+    let mut elements = Elements {
+        start: vec![0],
+        columns: vec![0],
+        of_front: vec![Vec::new(); symbolic.fronts.len()],
+        ..Elements::default()
+    };
+    for (e, members) in graph.elements.iter().enumerate() {
+        let mut nodes: Vec<u32> = members.iter().map(|&node| symbolic.order[node as usize]).collect();
+        nodes.sort_unstable();
+        let front = nodes.first().map_or(u32::MAX, |&node| owner[node as usize]);
+        let mut column = 0;
+        for &node in &nodes {
+            let node = node as usize;
+            elements.local.push(symbolic.local(&symbolic.fronts[front as usize], node) as u32);
+            elements.column.push(column as u32);
+            column += symbolic.scalar[node + 1] - symbolic.scalar[node];
+        }
+        if front != u32::MAX {
+            elements.of_front[front as usize].push(e as u32);
+        }
+        elements.front.push(front);
+        elements.nodes.extend(nodes);
+        elements.start.push(elements.nodes.len());
+        elements.columns.push(elements.columns[e] + column);
+        elements.owner.resize(elements.nodes.len(), e as u32);
+    }
+    transpose(&mut elements, symbolic.nodes());
+    elements
+}
+
+/// Which entries hold each node.
+fn transpose(elements: &mut Elements, nodes: usize) {
+    let mut start = vec![0; nodes + 1];
+    elements.nodes.iter().for_each(|&node| start[node as usize + 1] += 1);
+    (0..nodes).for_each(|node| start[node + 1] += start[node]);
+    let mut next = start.clone();
+    elements.uses = vec![0; elements.nodes.len()];
+    for (entry, &node) in elements.nodes.iter().enumerate() {
+        elements.uses[next[node as usize]] = entry as u32;
+        next[node as usize] += 1;
+    }
+    elements.node_start = start;
+}
+
+impl Elements {
+    /// Range of element `e` in `nodes`, `local`, `column`.
+    pub fn range(&self, e: usize) -> std::ops::Range<usize> {
+        self.start[e]..self.start[e + 1]
+    }
+
+    /// Entries that hold `node`.
+    pub fn uses(&self, node: usize) -> &[u32] {
+        &self.uses[self.node_start[node]..self.node_start[node + 1]]
+    }
+
+    /// Scalar columns of element `e`.
+    pub fn width(&self, e: usize) -> usize {
+        self.columns[e + 1] - self.columns[e]
+    }
+}
