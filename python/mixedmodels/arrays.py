@@ -1,4 +1,4 @@
-"""Arrays instead of a formula: `y`, `X` and [(Z, groups), ...] → the arguments of the kernel's `Design`.
+"""Arrays instead of a formula: `y`, `X`, [(Z, groups), ...] → the arguments of a `Design`.
 
 Columns stay views on the caller's arrays.  A column that is 1 in every row is the intercept.
 """
@@ -65,9 +65,7 @@ def array_model(y: Any, X: Any, terms: Any, weights: Any, offset: Any) -> ArrayM
     return model
 
 
-def _add_term(
-    model: ArrayModel, term: Any, t: int, known: list[tuple[Any, str, Factor]]
-) -> None:
+def _add_term(model: ArrayModel, term: Any, t: int, known: list[tuple[Any, str, Factor]]) -> None:
     try:
         Z, groups = term
     except (TypeError, ValueError):

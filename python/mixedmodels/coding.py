@@ -1,12 +1,13 @@
 """Terms + variables → the columns of a model matrix as recipes, named and coded by R's rules.
 
-A column is a product of numeric sources (columns of variables) and of tables indexed by factor codes, so
-that the matrix itself is never stored: what is kept is a few names and tables of one value a level.
+A column is a product of numeric sources (columns of variables) and of tables indexed by factor
+codes, so that the matrix itself is never stored: what is kept is a few names and tables of one
+value a level.
 
-R's rule for a factor in a term (Chambers & Hastie 1992, §2.4.1): it is coded by contrasts if the term
-without it is part of an earlier term (or empty: the intercept), else by one column a level.  Without an
-intercept the first factor found is coded by one column a level.  Within a term the columns of the first
-variable vary fastest.
+R's rule for a factor in a term (Chambers & Hastie 1992, §2.4.1): it is coded by contrasts if the
+term without it is part of an earlier term (or empty: the intercept), else by one column a level.
+Without an intercept the first factor found is coded by one column a level.  Within a term the
+columns of the first variable vary fastest.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class ColumnPlan:
 
 @dataclass(frozen=True, slots=True)
 class MatrixPlan:
-    """The columns of a model matrix; `constant` (p,) gives X @ constant = 1, where that is certain."""
+    """The columns of a model matrix; `constant` (p,) makes X @ constant = 1, if that is certain."""
 
     columns: tuple[ColumnPlan, ...]
     constant: NDArray[np.float64] | None
@@ -95,9 +96,7 @@ def _full_coding(terms: Terms, variables: Mapping[str, Matrix | Factor]) -> list
     for term in terms.terms:
         margins = [frozenset(term) - {v} for v in term]
         absorbed = [not m or any(m <= other for other in earlier) for m in margins]
-        result.append(
-            [is_factor[v] and not found for v, found in zip(term, absorbed, strict=True)]
-        )
+        result.append([is_factor[v] and not found for v, found in zip(term, absorbed, strict=True)])
         earlier.append(frozenset(term))
     if not terms.intercept:
         for term, full in zip(terms.terms, result, strict=True):

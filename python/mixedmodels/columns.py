@@ -1,7 +1,7 @@
 """The caller's table, column by column: one path for pandas, polars, pyarrow and dicts of arrays.
 
-A `Column` is lazy: it becomes an array of float64 (the caller's own memory where that is float64 already)
-or a factor, when a formula asks for one of them.
+A `Column` is lazy: it becomes an array of float64 (the caller's own memory where that is float64
+already) or a factor, when a formula asks for one of them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["Column", "Table", "closest"]
 
 
 def closest(name: str, names: list[str] | tuple[str, ...]) -> str:
-    """"; did you mean 'days'?" where a name is near, else nothing."""
+    """ "; did you mean 'days'?" where a name is near, else nothing."""
     folded = {n.casefold(): n for n in reversed(names)}
     found = difflib.get_close_matches(name.casefold(), list(folded), n=1, cutoff=0.6)
     return f"; did you mean '{folded[found[0]]}'?" if found else ""
@@ -89,7 +89,7 @@ class Column:
         is_date = type(self._series.dtype).__name__ == "Date" or (
             len(self._objects) > 0 and pd.api.types.infer_dtype(self._objects) == "date"
         )
-        return seconds / 86400.0 if is_date else seconds
+        return np.asarray(seconds / 86400.0 if is_date else seconds, dtype=np.float64)
 
     @cached_property
     def factor(self) -> Factor:
@@ -164,8 +164,8 @@ def _plain_values(series: Any) -> Any:
 class Table:
     """The caller's data behind one face: names, number of rows, columns on demand, the index.
 
-    Accepts a pandas, polars or pyarrow table (or anything eager that narwhals knows) or a mapping of
-    names to equally long arrays.  Raises `DataError` for anything else.
+    Accepts a pandas, polars or pyarrow table (or anything eager that narwhals knows) or a mapping
+    of names to equally long arrays.  Raises `DataError` for anything else.
     """
 
     def __init__(self, data: Any):
@@ -201,8 +201,8 @@ class Table:
                 raise DataError(missing_column(name, self.names))
             if self._repeated and self.names.count(name) > 1:
                 raise DataError(
-                    f"the data have {self.names.count(name)} columns called '{name}'; rename them so "
-                    "that the formula names one"
+                    f"the data have {self.names.count(name)} columns called '{name}'; rename them "
+                    "so that the formula names one"
                 )
             self._columns[name] = Column(name, self._series(self._labels[name]))
         return self._columns[name]
@@ -222,9 +222,11 @@ class Table:
         values = self._mapping[label]
         import narwhals.stable.v1 as nw
 
-        if nw.dependencies.is_polars_series(values) or nw.dependencies.is_pyarrow_chunked_array(values):
-            series = values
-        elif isinstance(values, pd.Series):
+        if (
+            nw.dependencies.is_polars_series(values)
+            or nw.dependencies.is_pyarrow_chunked_array(values)
+            or isinstance(values, pd.Series)
+        ):
             series = values
         else:
             if np.ndim(values) != 1:
@@ -256,13 +258,15 @@ def _narwhal(data: Any) -> Any:
     except TypeError:
         pass
     raise DataError(
-        f"the data are a {type(data).__name__}; expected a pandas, polars or pyarrow table, or a dict "
-        "of equally long arrays (collect a lazy frame first)"
+        f"the data are a {type(data).__name__}; expected a pandas, polars or pyarrow table, or a "
+        "dict of equally long arrays (collect a lazy frame first)"
     )
 
 
 def _names(data: Any, frame: Any) -> list[Any]:
-    return list(data.columns) if isinstance(data, pd.DataFrame) else list(_native_names(data, frame))
+    return (
+        list(data.columns) if isinstance(data, pd.DataFrame) else list(_native_names(data, frame))
+    )
 
 
 def _native_names(data: Any, frame: Any) -> list[str]:

@@ -34,7 +34,8 @@ MAX_POLYNOMIAL_LEVELS = 95  # beyond, orthogonal polynomials lose their digits (
 class Contrast:
     """A choice of coding: a name of `_CODINGS`, or a `matrix` with one row per level.
 
-    `base` is the base level of treatment contrasts: a level, or R's 1-based number as `base_number`.
+    `base` is the base level of treatment contrasts: a level, or R's 1-based number as
+    `base_number`.
     """
 
     coding: str
@@ -81,8 +82,8 @@ def code_levels(factor: Factor, contrast: Contrast, name: str) -> Coding:
     if k < 2:
         only = f" ('{level_label(factor.levels[0])}')" if k else ""
         raise DataError(
-            f"factor '{name}' has {k} level{'s' if k != 1 else ''}{only} in the rows used; contrasts "
-            "need at least 2. Remove it from the formula"
+            f"factor '{name}' has {k} level{'s' if k != 1 else ''}{only} in the rows used; "
+            "contrasts need at least 2. Remove it from the formula"
         )
     if contrast.matrix is not None:
         return _custom(contrast, k, name)
@@ -94,8 +95,8 @@ def _custom(contrast: Contrast, k: int, name: str) -> Coding:
     assert matrix is not None
     if matrix.ndim != 2 or matrix.shape[0] != k or not 1 <= matrix.shape[1] <= k:
         raise DataError(
-            f"the contrasts of '{name}' are a matrix of shape {matrix.shape}; expected one row for each "
-            f"of its {k} levels and at most {k - 1} columns"
+            f"the contrasts of '{name}' are a matrix of shape {matrix.shape}; expected one row for "
+            f"each of its {k} levels and at most {k - 1} columns"
         )
     return _coding(matrix, contrast.names or _numbers(matrix.shape[1]))
 
@@ -196,8 +197,8 @@ def contrast_from(value: Any, name: str) -> Contrast:
         found = contrast_named(value)
         if found is None:
             raise FormulaError(
-                f"contrast '{value}' of '{name}' is unknown; there are treatment, sum, helmert, poly "
-                "and SAS (or a matrix with one row per level)"
+                f"contrast '{value}' of '{name}' is unknown; there are treatment, sum, helmert, "
+                "poly and SAS (or a matrix with one row per level)"
             )
         return found
     try:

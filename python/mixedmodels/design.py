@@ -1,7 +1,7 @@
 """Plans + evaluated variables → the arguments of the kernel's `Design`.
 
-The kernel receives each numeric column and each array of codes once, by position, and every model-matrix
-column as a recipe of positions and tables.
+The kernel receives each numeric column and each array of codes once, by position, and every
+model-matrix column as a recipe of positions and tables.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def design_arguments(
 ) -> dict[str, Any]:
     """Keyword arguments for `_core.Design`.
 
-    `random` are (group name, columns) in public order; `groups` maps a name to codes (n_table,) and the
-    number of levels; `rest` is rows, response, weights, offset (each None where there is none).
+    `random` are (group name, columns) in public order; `groups` maps a name to codes (n_table,) and
+    the number of levels; `rest` is rows, response, weights, offset (each None where there is none).
     """
     sources = Sources(variables)
     fixed_recipes = [sources.recipe(column) for column in fixed.columns]

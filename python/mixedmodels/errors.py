@@ -1,8 +1,8 @@
 """Every error and warning the package raises on purpose.
 
-One root, `MixedModelsError`, so that a service can catch all of them in one place; each child is also
-the built-in exception a caller would reach for (`ValueError`, `MemoryError`).  A message says what was
-found, what was expected and what to do next.
+One root, `MixedModelsError`, so that a service can catch all of them in one place; each child is
+also the built-in exception a caller would reach for (`ValueError`, `MemoryError`).  A message says
+what was found, what was expected and what to do next.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class MixedModelsError(Exception):
 class FormulaError(MixedModelsError, ValueError):
     """The formula is not understood; the message points at the place.
 
-    `formula` is the text as given and `position` the offset of the offending character in it, or None
-    where no single place is to blame.
+    `formula` is the text as given and `position` the offset of the offending character in it, or
+    None where no single place is to blame.
     """
 
     def __init__(self, message: str, formula: str | None = None, position: int | None = None):

@@ -1,8 +1,9 @@
-"""Walks a safe expression tree over the caller's columns; nothing here runs Python from the formula.
+"""Walks a safe expression tree over the caller's columns; nothing of a formula runs as Python.
 
-A value is a `Column` (not yet read), an array (n,) of float64, a `Factor` (also the result of a comparison:
-a boolean with missing values), a `Matrix` of several columns, or a constant.  Names are looked up among
-the columns, then in `context=`, then among a few constants; functions in `context=`, then in `transforms.py`.
+A value is a `Column` (not yet read), an array (n,) of float64, a `Factor` (also the result of a
+comparison: a boolean with missing values), a `Matrix` of several columns, or a constant.  Names are
+looked up among the columns, then in `context=`, then among a few constants; functions in
+`context=`, then in `transforms.py`.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-import pandas as pd
 
 from .columns import Column, Table, closest, missing_column
-from .contrasts import Contrast, contrast_from, contrast_named
+from .contrasts import contrast_named
 from .errors import DataError, FormulaError, MixedModelsError
 from .expression import Binary, Call, Constant, Expression, Name, Node, Sequence, Unary
+from .factor_functions import FactorFunctions
 from .factors import Factor, factorise, level_label
 from .transforms import ELEMENTWISE, STATEFUL, Matrix, function_names
+from .values import boolean, factor_of, is_boolean, is_labelled, kind_words, plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,11 +40,11 @@ _COMPARISON = {
 }  # fmt: skip
 
 
-class Evaluator:
+class Evaluator(FactorFunctions):
     """Evaluates expressions of one formula on one table.
 
-    `state` holds what stateful functions learnt, by call; empty for the model's own data, filled for new
-    data.
+    `state` holds what stateful functions learnt, by call; empty for the model's own data, filled
+    for new data.
     """
 
     def __init__(
@@ -61,10 +63,10 @@ class Evaluator:
     # --- what the model asks for ---
 
     def variable(self, expression: Expression) -> Matrix | Factor:
-        """A variable of a design: numeric columns, or a factor for text, categories and booleans."""
+        """A variable of a design: numbers, or a factor for text, categories and booleans."""
         value = self._checked(expression)
         if isinstance(value, Column):
-            value = value.numeric if value.kind in ("number", "date") else _factor_of(value)
+            value = value.numeric if value.kind in ("number", "date") else factor_of(value)
         if isinstance(value, np.ndarray):
             return Matrix((value,), ("",))
         if isinstance(value, Matrix) and len(value.columns) == 1:
@@ -89,9 +91,9 @@ class Evaluator:
         value = self._checked(expression)
         if isinstance(value, Column) and value.kind not in ("number", "boolean"):
             raise DataError(
-                f"the {what} '{expression.text}' is {_kind_words(value.kind)}; expected numbers"
+                f"the {what} '{expression.text}' is {kind_words(value.kind)}; expected numbers"
             )
-        if isinstance(value, Matrix) or (isinstance(value, Factor) and not _is_boolean(value)):
+        if isinstance(value, Matrix) or (isinstance(value, Factor) and not is_boolean(value)):
             raise DataError(f"the {what} '{expression.text}' is not one column of numbers")
         numbers = self._array(value, expression.node)
         if np.ndim(numbers) == 0:
@@ -101,6 +103,8 @@ class Evaluator:
     def _checked(self, expression: Expression) -> Any:
         with np.errstate(all="ignore"):
             value = self._value(expression.node)
+        if isinstance(value, Factor) and len(value.codes) != self.table.n:
+            self._fail(f"'{expression.text}' is the same for every row", expression.position)
         if isinstance(value, np.ndarray) and value.shape != (self.table.n,):
             self._fail(
                 f"'{expression.text}' has shape {value.shape}; expected {self.table.n} values",
@@ -156,7 +160,7 @@ class Evaluator:
     def _unary(self, node: Unary) -> Any:
         value = self._array(self._value(node.operand), node.operand)
         if node.operator == "!":
-            return _boolean(np.equal(value, 0), np.isnan(value))
+            return boolean(np.equal(value, 0), np.isnan(value))
         return -value if node.operator == "-" else value
 
     def _binary(self, node: Binary) -> Any:
@@ -164,19 +168,19 @@ class Evaluator:
         if node.operator == "%in%":
             items = right if isinstance(right, list) else [right]
             return self._membership(left, items, node)
-        if node.operator in ("==", "!=") and (_is_labelled(left) or _is_labelled(right)):
+        if node.operator in ("==", "!=") and (is_labelled(left) or is_labelled(right)):
             return self._compare_labels(left, right, node)
         a, b = self._array(left, node.left), self._array(right, node.right)
         if node.operator in _ARITHMETIC:
             return _ARITHMETIC[node.operator](np.asarray(a, np.float64), b)[()]
         missing = np.isnan(a) | np.isnan(b)
         if node.operator in _COMPARISON:
-            return _boolean(_COMPARISON[node.operator](a, b), missing)
+            return boolean(_COMPARISON[node.operator](a, b), missing)
         both = np.logical_and if node.operator == "&" else np.logical_or
-        return _boolean(both(np.not_equal(a, 0), np.not_equal(b, 0)), missing)
+        return boolean(both(np.not_equal(a, 0), np.not_equal(b, 0)), missing)
 
     def _compare_labels(self, left: Any, right: Any, node: Binary) -> Factor:
-        if not _is_labelled(left):
+        if not is_labelled(left):
             left, right = right, left
         if not isinstance(right, str | float | bool):
             self._fail(f"'{node.operator}' compares a factor with one of its levels", node.position)
@@ -188,21 +192,21 @@ class Evaluator:
     def _membership(self, value: Any, items: list[Any], node: Binary) -> Factor:
         if not all(isinstance(item, str | float | bool) for item in items):
             self._fail("the right side of %in% is a list of values, as c(1, 2)", node.position)
-        if _is_labelled(value):
-            factor = _factor_of(value)
+        if is_labelled(value):
+            factor = factor_of(value)
             wanted = {level_label(item) for item in items}
             table = np.array([label in wanted for label in factor.labels()] + [False])
-            return _boolean(table[factor.codes], factor.codes < 0)
+            return boolean(table[factor.codes], factor.codes < 0)
         if any(isinstance(item, str) for item in items):
             self._fail("numbers are compared with a string here", node.position)
         numbers = self._array(value, node.left)
-        return _boolean(np.isin(numbers, items), np.isnan(numbers))
+        return boolean(np.isin(numbers, items), np.isnan(numbers))
 
     def _array(self, value: Any, node: Node) -> Any:
         """A value as numbers: an array (n,) or a float; booleans count 0 and 1."""
         if isinstance(value, Column):
             return value.numeric
-        if isinstance(value, Factor) and _is_boolean(value):
+        if isinstance(value, Factor) and is_boolean(value):
             return np.array([0.0, 1.0, np.nan])[value.codes]
         if isinstance(value, Matrix) and len(value.columns) == 1:
             return value.columns[0]
@@ -225,12 +229,11 @@ class Evaluator:
             return self._elementwise(node, name)
         if name in STATEFUL:
             return self._stateful(node)
-        handler = {
-            "I": self._identity, "C": self._contrasted, "factor": self._as_factor,
-            "as.factor": self._as_factor, "ordered": self._as_factor, "relevel": self._relevel,
-            "as.numeric": self._convert, "as.integer": self._convert, "as.logical": self._convert,
-            "as.character": self._convert, "is.na": self._is_missing, "c": self._list,
-        }.get(name)  # fmt: skip
+        if name == "I":
+            return self._identity(node)
+        if name == "c":
+            return [self._value(argument) for argument in node.arguments]
+        handler = self._factor_function(name)
         if handler is None:
             self._unknown(node)
         return handler(node)
@@ -286,8 +289,8 @@ class Evaluator:
 
     def _context_call(self, node: Call) -> Any:
         values, keywords = self._arguments(node)
-        values = [_plain(value) for value in values]
-        keywords = {key: _plain(value) for key, value in keywords.items()}
+        values = [plain(value) for value in values]
+        keywords = {key: plain(value) for key, value in keywords.items()}
         try:
             result = self.context[node.function](*values, **keywords)
         except Exception as error:
@@ -309,163 +312,10 @@ class Evaluator:
             )
         return Table({node.text: result}).column(node.text)
 
-    def _one(self, node: Call) -> Any:
-        if len(node.arguments) < 1:
-            self._fail(f"{node.function}() needs an argument", node.position)
-        return self._value(node.arguments[0])
-
     def _identity(self, node: Call) -> Any:
         if len(node.arguments) != 1 or node.keywords:
             self._fail("I() takes one argument", node.position)
         return self._one(node)
 
-    def _list(self, node: Call) -> list[Any]:
-        return [self._value(argument) for argument in node.arguments]
-
-    def _as_factor(self, node: Call) -> Factor:
-        factor = self._factor_argument(node)
-        options = dict(zip(("levels",), node.arguments[1:2], strict=False)) | dict(node.keywords)
-        if not options.keys() <= {"levels", "ordered"} or len(node.arguments) > 2:
-            self._fail(f"{node.function}() takes levels = c(...) only", node.position)
-        if "levels" in options:
-            wanted = self._value(options["levels"])
-            wanted = wanted if isinstance(wanted, list) else [wanted]
-            factor = self._reorder(factor, [level_label(item) for item in wanted])
-        is_ordered = "ordered" in options and self._value(options["ordered"]) is True
-        return replace(factor, ordered=factor.ordered or node.function == "ordered" or is_ordered)
-
-    def _reorder(self, factor: Factor, wanted: list[str]) -> Factor:
-        """The factor with just these levels, in this order; other values are missing, as in R."""
-        labels = factor.labels()
-        kept = [labels.index(label) for label in wanted if label in labels]
-        table = np.full(len(labels) + 1, -1, dtype=np.int32)
-        table[kept] = np.arange(len(kept), dtype=np.int32)
-        return replace(factor, codes=table[factor.codes], levels=factor.levels.take(kept))
-
-    def _factor_argument(self, node: Call) -> Factor:
-        value = self._one(node)
-        if isinstance(value, np.ndarray):
-            return factorise(value, node.text)
-        if not isinstance(value, Column | Factor):
-            self._fail(f"{node.function}() needs a column", node.position)
-        return _factor_of(value)
-
-    def _relevel(self, node: Call) -> Factor:
-        factor = self._factor_argument(node)
-        rest = [*node.arguments[1:], *(value for _, value in node.keywords)]
-        reference = self._value(rest[0]) if len(rest) == 1 else None
-        labels = factor.labels()
-        if self.is_new_data:  # the order of the levels is the fitted model's
-            return factor
-        if not isinstance(reference, str | float | bool) or level_label(reference) not in labels:
-            self._fail("relevel(f, ref = ...) names a level of the factor", node.position)
-        first = level_label(reference)
-        return self._reorder(factor, [first, *(label for label in labels if label != first)])
-
-    def _contrasted(self, node: Call) -> Factor:
-        factor = self._factor_argument(node)
-        contrast = Contrast("poly" if factor.ordered else "treatment")
-        keywords = dict(node.keywords)
-        choice = node.arguments[1] if len(node.arguments) > 1 else keywords.get("contr")
-        if choice is not None:
-            contrast = self._contrast(choice)
-        if "base" in keywords:
-            contrast = replace(contrast, **self._base(keywords["base"]))
-        return replace(factor, contrast=contrast)
-
-    def _contrast(self, node: Node) -> Contrast:
-        name = node.name if isinstance(node, Name) else None
-        name = node.function if isinstance(node, Call) else name
-        found = contrast_named(name) if name is not None else None
-        if found is not None and isinstance(node, Call):
-            arguments = [*node.arguments, *(value for _, value in node.keywords)]
-            return replace(found, **self._base(arguments[0])) if arguments else found
-        if found is not None and not (isinstance(node, Name) and node.name in self.context):
-            return found
-        return contrast_from(self._value(node), "C()")
-
-    def _base(self, node: Node) -> dict[str, Any]:
-        """R counts base levels from 1; a string names one."""
-        value = self._value(node)
-        if isinstance(value, str):
-            return {"base": value}
-        if isinstance(value, float) and value == int(value):
-            return {"base": value, "base_number": int(value)}
-        self._fail("the base is the name or the number of a level", node.position)
-
-    def _convert(self, node: Call) -> Any:
-        value = self._one(node)
-        if node.function == "as.character":
-            factor = self._factor_argument(node)
-            text = factorise(np.array(factor.labels(), dtype=object), node.text)
-            return Factor(np.append(text.codes, np.int32(-1))[factor.codes], text.levels)
-        if _is_labelled(value):
-            numbers = _numbers_of(_factor_of(value), value)
-        else:
-            numbers = self._array(value, node.arguments[0])
-        if node.function == "as.logical":
-            return _boolean(np.not_equal(numbers, 0), np.isnan(numbers))
-        return np.trunc(numbers) if node.function == "as.integer" else np.asarray(numbers)
-
-    def _is_missing(self, node: Call) -> Factor:
-        value = self._one(node)
-        if isinstance(value, Column | Factor) and _is_labelled(value):
-            missing = _factor_of(value).codes < 0
-        else:
-            missing = np.isnan(self._array(value, node.arguments[0]))
-        return _boolean(missing, np.zeros_like(missing))
-
     def _fail(self, message: str, position: int) -> NoReturn:
         raise FormulaError(message, self.formula, position)
-
-
-# --- small conversions --------------------------------------------------------------------------
-
-
-def _boolean(true: Any, missing: Any) -> Any:
-    """A comparison's result; where both sides are constants, a number."""
-    if np.ndim(true) == 0:
-        return float(true)
-    codes = np.where(missing, -1, true).astype(np.int32)
-    return Factor(codes, pd.Index([False, True]))
-
-
-def _is_boolean(factor: Factor) -> bool:
-    return factor.levels.dtype == bool and len(factor.levels) == 2
-
-
-def _is_labelled(value: Any) -> bool:
-    if isinstance(value, Column):
-        return value.kind not in ("number", "boolean")
-    return isinstance(value, Factor) and not _is_boolean(value)
-
-
-def _factor_of(value: Column | Factor) -> Factor:
-    return value.factor if isinstance(value, Column) else value
-
-
-def _numbers_of(factor: Factor, value: Column | Factor) -> Array:
-    """R: the codes 1, 2, ... of a factor, the numbers written in a text column."""
-    if isinstance(value, Column) and value.kind == "date":
-        return value.numeric
-    if not (isinstance(value, Column) and value.kind in ("text", "object")):
-        return np.where(factor.codes < 0, np.nan, factor.codes + 1.0)
-    table = pd.to_numeric(pd.Series(factor.labels(), dtype=object), errors="coerce").to_numpy(float)
-    return np.append(table, np.nan)[factor.codes]
-
-
-def _plain(value: Any) -> Any:
-    """What a function of `context=` is given: numpy arrays and plain constants."""
-    if isinstance(value, Column):
-        return value.numeric if value.kind in ("number", "boolean") else _plain(value.factor)
-    if isinstance(value, Factor):
-        levels = np.append(np.asarray(value.levels, dtype=object), None)
-        return levels[value.codes]
-    if isinstance(value, Matrix):
-        return np.column_stack(value.columns)
-    return value
-
-
-def _kind_words(kind: str) -> str:
-    words = {"text": "text", "category": "categorical", "date": "a date", "duration": "a duration"}
-    return words.get(kind, "not numeric")

@@ -1,22 +1,30 @@
 """One expression of a formula, `log(x + 1)` or `C(f, contr.sum)`, read into a small safe tree.
 
-Formulas may come from outside, so an expression is never evaluated as Python.  Its tokens are replaced
-by numbered placeholders (which also makes R's dotted names, `^`, `TRUE` and backticks harmless), Python's
-`ast` gives the structure, and only the node kinds below survive; `evaluate.py` walks them.  What is
-left out cannot happen: attributes, subscripts, lambdas, comprehensions, assignments.
+Formulas may come from outside, so an expression is never evaluated as Python.  Its tokens are
+replaced by numbered placeholders (which also makes R's dotted names, `^`, `TRUE` and backticks
+harmless), Python's `ast` gives the structure, and only the node kinds below survive; `evaluate.py`
+walks them.  What is left out cannot happen: attributes, subscripts, lambdas, comprehensions,
+assignments.
 
-The name of a coefficient is the expression as R would print it (`deparse`): `I(x^2)`, `poly(Days, 2)`.
+The name of a coefficient is the expression as R would print it (`deparse`): `I(x^2)`, `poly(Days,
+2)`.
 """
 
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NoReturn, TypeAlias
 
 from .errors import FormulaError
+from .expression_tokens import (
+    CONSTANTS,
+    ExpressionToken,
+    deparse,
+    expression_tokens,
+    quote_name,
+)
 
 __all__ = [
     "Binary",
@@ -32,7 +40,6 @@ __all__ = [
     "quote_name",
 ]
 
-MAX_TOKENS = 2000
 MAX_DEPTH = 150
 
 
@@ -111,135 +118,15 @@ def _walk(node: Node) -> Iterator[Node]:
         yield from _walk(child)
 
 
-# --- tokens -------------------------------------------------------------------------------------
-
-_TOKEN = re.compile(
-    r"""(?P<space>\s+)
-      | (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?L?)
-      | (?P<name>(?:[^\W\d]|\.)[\w.]*)
-      | (?P<quoted>`[^`]+`)
-      | (?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
-      | (?P<operator>\*\*|<=|>=|==|!=|%%|%/%|%in%|&&|\|\||[-+*/^<>()\[\],=&|!%])""",
-    re.VERBOSE | re.DOTALL,
-)
-_SYNTACTIC = re.compile(r"(?:[^\W\d_]|\.(?!\d))[\w.]*\Z")
-_RESERVED = frozenset(
-    "if else repeat while function for next break TRUE FALSE NULL Inf NaN NA in".split()
-)
-_WORDS = {"and": "&", "or": "|", "not": "!", "in": "%in%"}
-_CONSTANTS: dict[str, float | bool | None] = {
-    "TRUE": True,
-    "FALSE": False,
-    "True": True,
-    "False": False,
-    "NULL": None,
-    "None": None,
-    "Inf": float("inf"),
-    "NaN": float("nan"),
-}
-_PYTHON = {
-    "^": "**", "%%": "%", "%/%": "//", "%in%": " in ", "&": " and ", "&&": " and ",
-    "|": " or ", "||": " or ", "!": " not ",
-}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str  # number, name, string, operator, constant
-    text: str  # names without backticks, strings without quotes
-    position: int
-
-
-def quote_name(name: str) -> str:
-    """A name as R prints it in a formula: in backticks unless it is syntactic.
-
-    >>> quote_name("IQ.ver.cen"), quote_name("my var")
-    ('IQ.ver.cen', '`my var`')
-    """
-    return name if _SYNTACTIC.match(name) and name not in _RESERVED else f"`{name}`"
-
-
 def column_expression(name: str, position: int = 0) -> Expression:
     """The expression that is just the column `name`."""
     return Expression(quote_name(name), Name(name, position), position)
 
 
-def _tokens(text: str, offset: int, formula: str) -> list[_Token]:
-    tokens: list[_Token] = []
-    at = 0
-    while at < len(text):
-        match = _TOKEN.match(text, at)
-        if match is None:
-            _fail(f"{text[at]!r} is not understood here", formula, offset + at)
-        kind, found = str(match.lastgroup), match.group()
-        if kind != "space":
-            tokens.append(_classify(kind, found, offset + at))
-        if len(tokens) > MAX_TOKENS:
-            _fail(f"the expression has more than {MAX_TOKENS} parts", formula, offset)
-        at = match.end()
-    return tokens
-
-
-def _classify(kind: str, found: str, position: int) -> _Token:
-    if kind == "quoted":
-        return _Token("name", found[1:-1], position)
-    if kind == "string":
-        return _Token("string", re.sub(r"\\(.)", r"\1", found[1:-1], flags=re.DOTALL), position)
-    if kind == "name" and found in _WORDS:
-        return _Token("operator", _WORDS[found], position)
-    if kind == "name" and found in _CONSTANTS:
-        return _Token("constant", found, position)
-    if kind == "operator" and found == "**":
-        return _Token("operator", "^", position)
-    return _Token(kind, found, position)
-
-
-# --- R's spelling -------------------------------------------------------------------------------
-
-_TIGHT = frozenset({"^", "/", "%%", "%/%", "%", "(", "[", "!"})
-
-
-def _deparse(tokens: list[_Token]) -> str:
-    """The tokens with R's spacing: `x + 1`, `x^2`, `x/2`, `f(a, b = 2)`."""
-    out: list[str] = []
-    previous: _Token | None = None
-    for token in tokens:
-        operand_before = previous is not None and (
-            previous.kind != "operator" or previous.text in ")]"
-        )
-        if token.kind != "operator":
-            out.append(_spell(token))
-        elif token.text in ")]":
-            out.append(token.text)
-        elif token.text == ",":
-            out.append(", ")
-        elif token.text in _TIGHT or not operand_before:
-            out.append(token.text)
-        else:
-            out.append(f" {token.text} ")
-        previous = token
-    return "".join(out)
-
-
-def _spell(token: _Token) -> str:
-    if token.kind == "name":
-        return quote_name(token.text)
-    if token.kind == "string":
-        return '"' + token.text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if token.kind == "number":
-        return token.text if token.text.endswith("L") else _number(float(token.text))
-    return {"True": "TRUE", "False": "FALSE", "None": "NULL"}.get(token.text, token.text)
-
-
-def _number(value: float) -> str:
-    """A number with up to 15 digits as R prints it: fixed unless the exponent form is shorter."""
-    short = f"{value:.15g}"
-    digits, _, exponent = f"{value:.14e}".partition("e")
-    digits = digits.rstrip("0").rstrip(".")
-    scientific = f"{digits}e{int(exponent):+03d}"
-    fixed = f"{value:.15f}".rstrip("0").rstrip(".") if "e-" in short else short
-    fixed = f"{value:.0f}" if "e+" in fixed else fixed
-    return fixed if len(fixed) <= len(scientific) else scientific
+_PYTHON = {
+    "^": "**", "%%": "%", "%/%": "//", "%in%": " in ", "&": " and ", "&&": " and ",
+    "|": " or ", "||": " or ", "!": " not ",
+}  # fmt: skip
 
 
 # --- structure ----------------------------------------------------------------------------------
@@ -255,18 +142,18 @@ def parse_expression(text: str, position: int = 0, formula: str | None = None) -
     'I(x^2)'
     """
     formula = text if formula is None else formula
-    tokens = _tokens(text, position, formula)
+    tokens = expression_tokens(text, position, formula)
     if not tokens:
         _fail("an expression is missing here", formula, position)
     _check_remainders(tokens, formula)
     source, starts = _python_source(tokens)
     tree = _python_tree(source, starts, formula)
     reader = _Reader(tokens, starts, formula)
-    return Expression(_deparse(tokens), reader.node(tree), tokens[0].position)
+    return Expression(deparse(tokens), reader.node(tree), tokens[0].position)
 
 
-def _python_source(tokens: list[_Token]) -> tuple[str, list[tuple[int, int]]]:
-    """The tokens as plain-ASCII Python, and for each piece (offset there, position in the formula)."""
+def _python_source(tokens: list[ExpressionToken]) -> tuple[str, list[tuple[int, int]]]:
+    """The tokens as plain-ASCII Python, and per piece (offset there, position in the formula)."""
     pieces: list[str] = []
     starts: list[tuple[int, int]] = []
     length = 0
@@ -303,7 +190,7 @@ def _locate(starts: list[tuple[int, int]], column: int) -> int:
     return inside[-1] if inside else starts[0][1]
 
 
-def _check_remainders(tokens: list[_Token], formula: str) -> None:
+def _check_remainders(tokens: list[ExpressionToken], formula: str) -> None:
     """`%%` binds tighter than `*` in R but not in Python: refuse `a * b %% c` rather than guess."""
     for k, token in enumerate(tokens):
         if token.text not in ("%%", "%/%", "%") or token.kind != "operator":
@@ -316,7 +203,9 @@ def _check_remainders(tokens: list[_Token], formula: str) -> None:
             if depth < 0 or (depth == 0 and before.text in ("+", "-", ",", "=")):
                 break
             if depth == 0 and before.text in ("*", "/"):
-                _fail(f"put parentheses around the parts of '{token.text}'", formula, token.position)
+                _fail(
+                    f"put parentheses around the parts of '{token.text}'", formula, token.position
+                )
 
 
 _BINARY = {
@@ -334,7 +223,7 @@ _UNARY = {ast.USub: "-", ast.UAdd: "+", ast.Not: "!"}
 class _Reader:
     """Python's tree → ours; a node kind that is not listed is refused."""
 
-    tokens: list[_Token]
+    tokens: list[ExpressionToken]
     starts: list[tuple[int, int]]
     formula: str
 
@@ -344,9 +233,9 @@ class _Reader:
             case ast.Name():
                 return self.leaf(self.tokens[int(tree.id[1:])])
             case ast.UnaryOp() if type(tree.op) in _UNARY:
-                return Unary(_UNARY[type(tree.op)], self.node(tree.operand), at)  # type: ignore[index]
+                return Unary(_UNARY[type(tree.op)], self.node(tree.operand), at)
             case ast.BinOp() if type(tree.op) in _BINARY:
-                operator = _BINARY[type(tree.op)]  # type: ignore[index]
+                operator = _BINARY[type(tree.op)]
                 return Binary(operator, self.node(tree.left), self.node(tree.right), at)
             case ast.BoolOp():
                 return self.chain("&" if isinstance(tree.op, ast.And) else "|", tree.values, at)
@@ -358,13 +247,13 @@ class _Reader:
                 return Sequence(tuple(self.node(item) for item in tree.elts), at)
         _fail("this kind of expression is not allowed in a formula", self.formula, at)
 
-    def leaf(self, token: _Token) -> Node:
+    def leaf(self, token: ExpressionToken) -> Node:
         if token.kind == "name":
             return Name(token.text, token.position)
         if token.kind == "string":
             return Constant(token.text, token.position)
         if token.kind == "constant":
-            return Constant(_CONSTANTS[token.text], token.position)
+            return Constant(CONSTANTS[token.text], token.position)
         return Constant(float(token.text.rstrip("L")), token.position)
 
     def chain(self, operator: str, values: list[ast.expr], at: int) -> Node:
@@ -400,7 +289,7 @@ class _Reader:
             name = self.tokens[int(keyword.arg[1:])]
             keywords.append((name.text, self.node(keyword.value)))
         arguments = tuple(self.node(argument) for argument in tree.args)
-        text = _deparse(self.tokens[first : self.closing(first)])
+        text = deparse(self.tokens[first : self.closing(first)])
         return Call(function.text, arguments, tuple(keywords), function.position, text)
 
     def closing(self, first: int) -> int:

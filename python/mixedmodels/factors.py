@@ -1,8 +1,9 @@
 """Factors: integer codes and sorted levels, made in one pass over a column.
 
-Levels stand in the declared order if the column is categorical, numerically if they are numbers, by code
-point if they are strings.  Values are hashed (or looked up, for integers in a small range), then only the
-distinct ones are sorted; a million rows are never sorted.  Code -1 is a missing value.
+Levels stand in the declared order if the column is categorical, numerically if they are numbers, by
+code point if they are strings.  Values are hashed (or looked up, for integers in a small range),
+then only the distinct ones are sorted; a million rows are never sorted.  Code -1 is a missing
+value.
 """
 
 from __future__ import annotations
@@ -100,8 +101,8 @@ def level_label(level: Any) -> str:
 def factorise(values: Any, name: str) -> Factor:
     """Codes and sorted levels of any array-like of values that can be hashed.
 
-    `values` is a numpy array or a pandas Series/array; raises `DataError` naming the column where a value
-    cannot be hashed.
+    `values` is a numpy array or a pandas Series/array; raises `DataError` naming the column where a
+    value cannot be hashed.
 
     >>> factorise(np.array([30, 10, 30]), "g").codes
     array([1, 0, 1], dtype=int32)
@@ -126,7 +127,7 @@ def factorise(values: Any, name: str) -> Factor:
 
 
 def _factorise_small_integers(values: NDArray[Any]) -> Factor | None:
-    """A table over the range instead of a hash, where the range is not much larger than the data."""
+    """A table over the range instead of a hash, where the range is not far larger than the data."""
     if len(values) == 0:
         return None
     low, high = int(values.min()), int(values.max())

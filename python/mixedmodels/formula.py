@@ -4,12 +4,13 @@
     response   fixed  offsets     random: columns | grouping factors
 
 The fixed part and both sides of every bar are read by formulaic's parser, whose table of operators
-`formula_operators.py` rewrites with R's meanings and extends by `|` and `||`.  Function calls are read
-by `expression.py`.  Nothing is evaluated here and no data are seen, so parsed formulas are cached.
+`formula_operators.py` rewrites with R's meanings and extends by `|` and `||`.  Function calls are
+read by `expression.py`.  Nothing is evaluated here and no data are seen, so parsed formulas are
+cached.
 
-R's rules kept here (`?formula`, `?terms.formula`; Bates et al. 2015, §2.2): the variables of a term stand
-in the order in which they first appear in the formula, terms are sorted by their number of variables,
-`(x || g)` is `(1 | g) + (0 + x | g)`, `(1 | a/b)` is `(1 | b:a) + (1 | a)`.
+R's rules kept here (`?formula`, `?terms.formula`; Bates et al. 2015, §2.2): the variables of a term
+stand in the order in which they first appear in the formula, terms are sorted by their number of
+variables, `(x || g)` is `(1 | g) + (0 + x | g)`, `(1 | a/b)` is `(1 | b:a) + (1 | a)`.
 """
 
 from __future__ import annotations
@@ -101,8 +102,8 @@ def parse(formula: str) -> Formula:
     """Read a model formula in lme4's language.
 
     Raises `FormulaError`, with a caret at the place, for what is not understood.  Source of the
-    language: Bates, Mächler, Bolker, Walker (2015), "Fitting Linear Mixed-Effects Models Using lme4",
-    J. Stat. Softw. 67(1), table 2.
+    language: Bates, Mächler, Bolker, Walker (2015), "Fitting Linear Mixed-Effects Models Using
+    lme4", J. Stat. Softw. 67(1), table 2.
 
     >>> parsed = parse("Reaction ~ Days + (Days || Subject)")
     >>> parsed.fixed.labels(), [term.text for term in parsed.random]

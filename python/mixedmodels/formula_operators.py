@@ -1,7 +1,7 @@
 """formulaic's parser with R's operators, extended by the bars of mixed models.
 
-formulaic turns tokens into a tree by operator precedence and evaluates it bottom-up on ordered sets of
-terms.  This file supplies the tokens (R's names, numbers and calls) and the table of operators:
+formulaic turns tokens into a tree by operator precedence and evaluates it bottom-up on ordered sets
+of terms.  This file supplies the tokens (R's names, numbers and calls) and the table of operators:
 
     ~  (split off before)     |  ||  one random term each          +  -   union, difference
     *  /  %in%  :  ^  **      R's products; `/` to the right of a bar builds nested groups
@@ -12,20 +12,19 @@ To add an operator: one `Operator` line in `MixedOperators.operators` and its fu
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from formulaic.errors import FormulaicError
 from formulaic.parser import DefaultOperatorResolver
-from formulaic.parser.algos.tokenize import tokenize
 from formulaic.parser.algos.tokens_to_ast import tokens_to_ast
-from formulaic.parser.types import ASTNode, Factor, Operator, OrderedSet, Term, Token
+from formulaic.parser.types import Factor, Operator, OrderedSet, Term, Token
 
 from .errors import FormulaError
-from .expression import Call, Expression, column_expression, parse_expression, quote_name
+from .expression import Call, Expression, quote_name
 from .formula import RandomTerm, Terms
+from .formula_tokens import SourceTokens, translate, with_intercepts
 
 __all__ = ["RightSide", "read_right_side"]
 
@@ -35,7 +34,7 @@ MAX_VARIABLES = 32
 _ONE = Term([Factor("1", eval_method="literal")])
 _ZERO = Term([Factor("0", eval_method="literal")])
 
-TermSet = OrderedSet
+TermSet: TypeAlias = Any  # an OrderedSet of Terms; formulaic is not typed here
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,9 @@ class _Problem(Exception):
     def __init__(self, message: str, terms: Iterable[Any] = ()):
         tokens = [f.token for t in terms for f in getattr(t, "factors", ()) if f.token is not None]
         self.message = message
-        self.position = min((t.source_start for t in tokens if t.source_start is not None), default=None)
+        self.position = min(
+            (t.source_start for t in tokens if t.source_start is not None), default=None
+        )
 
 
 # --- operators ----------------------------------------------------------------------------------
@@ -96,7 +97,7 @@ def _negative(terms: TermSet) -> TermSet:
 
 
 def _products(left: TermSet, right: TermSet) -> TermSet:
-    """Every term on the left times every term on the right; `1` is the unit, a variable counts once."""
+    """Every term left times every term right; `1` is the unit, a variable counts once."""
     _refuse_bars([*left, *right], "a random term can only be added, not multiplied")
     if _ZERO in left or _ZERO in right:
         raise _Problem("0 cannot be part of a product", [*left, *right])
@@ -160,7 +161,7 @@ def _after_bar(context: list[Any]) -> bool:
     return any(isinstance(c, Operator) and c.symbol in ("|", "||") for c in context)
 
 
-class MixedOperators(DefaultOperatorResolver):
+class MixedOperators(DefaultOperatorResolver):  # type: ignore[misc]
     """formulaic's resolver with R's meanings of the operators, and the bars."""
 
     def __init__(self, columns: tuple[str, ...], dot_position: int):
@@ -176,7 +177,9 @@ class MixedOperators(DefaultOperatorResolver):
 
     @property
     def operators(self) -> list[Operator]:
-        def infix(symbol: str, precedence: float, function: Callable[..., Any], **more: Any) -> Operator:
+        def infix(
+            symbol: str, precedence: float, function: Callable[..., Any], **more: Any
+        ) -> Operator:
             side = more.pop("associativity", "left")
             return Operator(
                 symbol, arity=2, precedence=precedence, associativity=side, to_terms=function,
@@ -209,107 +212,6 @@ class MixedOperators(DefaultOperatorResolver):
         ]
 
 
-# --- tokens -------------------------------------------------------------------------------------
-
-_ADDITIVE = frozenset("+-")
-
-
-class _Tokens:
-    """formulaic's tokens of the right side with R's spelling, and the expressions among them."""
-
-    def __init__(self, text: str, masked: str, start: int, columns: tuple[str, ...] | None):
-        self.text = text
-        self.expressions: dict[str, Expression] = {}
-        try:
-            raw = list(tokenize(" " * start + masked[start:]))
-        except FormulaicError as error:
-            raise _translate(error, text) from None
-        self.tokens = [self._spell(token) for token in raw if token.token.strip()]
-        if not self.tokens:
-            _fail("nothing stands right of '~'; 'y ~ 1' has an intercept alone", text, len(text))
-        for before, token in zip([None, *self.tokens], self.tokens, strict=False):
-            if token.kind is Token.Kind.VALUE:
-                _check_value(token, before, text)
-        dots = [token.source_start or 0 for token in self.tokens if token.token == "."]
-        self.has_dot, self.dot_position = bool(dots), min(dots, default=0)
-        self.columns = (".",) if columns is None else columns
-        if self.has_dot:
-            for name in self.columns:
-                self._keep(column_expression(name, self.dot_position))
-
-    def _keep(self, expression: Expression) -> str:
-        self.expressions.setdefault(expression.text, expression)
-        return expression.text
-
-    def variables(self, term: Term) -> tuple[Expression, ...]:
-        """The expressions of a term; the literals 0 and 1 have none."""
-        return tuple(self.expressions[f.expr] for f in term.factors if f.expr in self.expressions)
-
-    def _spell(self, token: Token) -> Token:
-        start, stop = token.source_start or 0, (token.source_end or 0) + 1
-        raw = self.text[start:stop]
-        if token.token == ".":
-            token.kind = Token.Kind.OPERATOR
-        elif token.kind is Token.Kind.PYTHON:
-            braced = raw.startswith("{")
-            inner = parse_expression(raw[1:] if braced else raw, start + braced, self.text)
-            token.token = self._keep(_identity(inner) if braced else inner)
-        elif token.kind is Token.Kind.NAME:
-            if not raw.startswith("`") and (raw[0].isdigit() or re.match(r"\.+\d", raw)):
-                _fail(f"'{raw}' is neither a name nor a number", self.text, start)
-            name = raw[1:] if raw.startswith("`") else raw
-            token.token = self._keep(column_expression(name, start))
-        elif token.token in ("[", "]"):
-            _fail("square brackets mean nothing here", self.text, start)
-        return token
-
-
-def _identity(inner: Expression) -> Expression:
-    """`{x + 1}`, formulaic's spelling of R's `I(x + 1)`."""
-    text = f"I({inner.text})"
-    return Expression(text, Call("I", (inner.node,), (), inner.position, text), inner.position)
-
-
-def _check_value(token: Token, before: Token | None, text: str) -> None:
-    at = token.source_start or 0
-    if token.token[0] in "\"'":
-        _fail("a string is not a term; names with odd characters go in backticks", text, at)
-    power = before is not None and before.token in ("^", "**")
-    if token.token not in ("0", "1") and not (power and token.token.isdigit()):
-        _fail(
-            f"the number {token.token} is not a term; only 0 and 1 (no intercept, intercept) are. "
-            "Arithmetic goes in I(), as in I(2 * x)",
-            text,
-            at,
-        )
-
-
-def _with_intercepts(tokens: list[Token], text: str) -> list[Token]:
-    """R's implied intercepts written out: at the start, and left of every bar."""
-    starts = {0}
-    opened: list[int] = []
-    barred: set[int] = set()
-    for k, token in enumerate(tokens):
-        if token.kind is Token.Kind.CONTEXT:
-            opened.append(k) if token.token == "(" else opened.pop()
-        elif token.kind is Token.Kind.OPERATOR and "|" in token.token:
-            at = token.source_start or 0
-            if not opened:
-                _fail("put parentheses around a random term: (x | g)", text, at)
-            if opened[-1] in barred:
-                _fail("a random term has one bar; this is a second", text, at)
-            barred.add(opened[-1])
-            starts.add(opened[-1] + 1)
-    out: list[Token] = []
-    for k, token in enumerate(tokens):
-        if k in starts:
-            out.append(Token("1", kind="value"))
-            if token.kind is not Token.Kind.OPERATOR or token.token[0] not in _ADDITIVE:
-                out.append(Token("+", kind="operator"))
-        out.append(token)
-    return out
-
-
 # --- the whole right side -----------------------------------------------------------------------
 
 
@@ -317,7 +219,7 @@ def read_right_side(
     text: str, masked: str, start: int, columns: tuple[str, ...] | None
 ) -> RightSide:
     """Parse `text[start:]`; `columns` is what `.` stands for (None: not known yet)."""
-    source = _Tokens(text, masked, start, columns)
+    source = SourceTokens(text, masked, start, columns)
     terms = _evaluate(source)
     plain = [term for term in terms if not isinstance(term, _Bar)]
     offsets = [term for term in plain if any(_is_offset(v) for v in source.variables(term))]
@@ -326,38 +228,29 @@ def read_right_side(
     for term in terms:
         if isinstance(term, _Bar):
             random.extend(_random(term, source))
-    return RightSide(fixed, tuple(random), tuple(_offset(t, source) for t in offsets), source.has_dot)
+    return RightSide(
+        fixed, tuple(random), tuple(_offset(t, source) for t in offsets), source.has_dot
+    )
 
 
-def _evaluate(source: _Tokens) -> TermSet:
+def _evaluate(source: SourceTokens) -> TermSet:
     text = source.text
     try:
         tree = tokens_to_ast(
-            _with_intercepts(source.tokens, text),
+            with_intercepts(source.tokens, text),
             MixedOperators(source.columns, source.dot_position),
         )
         terms = tree.to_terms(context={})
     except _Problem as problem:
         raise FormulaError(problem.message, text, problem.position) from None
     except FormulaicError as error:
-        raise _translate(error, text) from None
+        raise translate(error, text) from None
     except (IndexError, StopIteration, AttributeError, TypeError):
         raise FormulaError("the operators of this formula do not fit together", text) from None
     return OrderedSet(terms)
 
 
-def _translate(error: FormulaicError, text: str) -> FormulaError:
-    """formulaic marks the place by `⧛…⧚` in the text that was given to it."""
-    message, _, context = str(error).partition("\n\n")
-    at = re.sub(r"\x1b\[[\d;]*m", "", context).find("⧛")
-    if "insuffient" in message or "incorrectly used" in message:
-        message = "something is missing beside this operator"
-    elif message.startswith("Missing operator"):
-        message = "an operator is missing" + message.removeprefix("Missing operator").split(". ")[0]
-    return FormulaError(message, text, at if at >= 0 else len(text))
-
-
-def _terms(terms: Iterable[Term], source: _Tokens) -> Terms:
+def _terms(terms: Iterable[Term], source: SourceTokens) -> Terms:
     """A set of terms in R's order: variables by first appearance, terms by number of variables."""
     products = [term for term in terms if term not in (_ONE, _ZERO)]
     first: dict[str, int] = {}
@@ -378,7 +271,7 @@ def _is_offset(variable: Expression) -> bool:
     return isinstance(variable.node, Call) and variable.node.function == "offset"
 
 
-def _offset(term: Term, source: _Tokens) -> Expression:
+def _offset(term: Term, source: SourceTokens) -> Expression:
     variable = source.variables(term)[0]
     call = variable.node
     if len(term.factors) > 1 or not isinstance(call, Call) or len(call.arguments) != 1:
@@ -387,7 +280,7 @@ def _offset(term: Term, source: _Tokens) -> Expression:
     return Expression(inner, call.arguments[0], variable.position)
 
 
-def _random(bar: _Bar, source: _Tokens) -> list[RandomTerm]:
+def _random(bar: _Bar, source: SourceTokens) -> list[RandomTerm]:
     """The random terms of one bar: one per group, and for `||` one per column term."""
     groups = [source.variables(group) for group in bar.groups]
     tokens = [f.token for g in bar.groups for f in g.factors if f.token is not None]

@@ -1,8 +1,8 @@
 """A first look at a formula's characters: quotes, brackets, the tilde, and sizes that are sane.
 
-formulaic's tokenizer is simple about quotes inside brackets, so the formula is handed to it *masked*:
-whatever stands in quotes or backticks is replaced by as many underscores.  Positions stay, and the
-original text is read back from them.
+formulaic's tokenizer is simple about quotes inside brackets, so the formula is handed to it
+*masked*: whatever stands in quotes or backticks is replaced by as many underscores.  Positions
+stay, and the original text is read back from them.
 """
 
 from __future__ import annotations

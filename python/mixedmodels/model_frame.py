@@ -1,9 +1,9 @@
 """Formula + table → the variables the model uses, and the rows it keeps.
 
-Every variable is evaluated once on the whole table (stateful functions therefore see all rows, as in R),
-then rows with a missing value in any of them are dropped, counted and reported, and factors lose the
-levels that no kept row has.  Arrays stay those of the caller where they are float64 already: rows are
-dropped by position (`rows`), never by copying columns.
+Every variable is evaluated once on the whole table (stateful functions therefore see all rows, as
+in R), then rows with a missing value in any of them are dropped, counted and reported, and factors
+lose the levels that no kept row has.  Arrays stay those of the caller where they are float64
+already: rows are dropped by position (`rows`), never by copying columns.
 """
 
 from __future__ import annotations
@@ -84,11 +84,13 @@ def model_frame(
 ) -> ModelFrame:
     """Evaluate a formula's variables on `data` and choose the rows.
 
-    `weights` and `offset` are a column's name (or an expression of columns), or n numbers.  `na_action` is
-    "drop", "exclude" (the same rows; outputs are padded later) or "raise".  Rows of weight zero are dropped.
+    `weights` and `offset` are a column's name (or an expression of columns), or n numbers.
+    `na_action` is "drop", "exclude" (the same rows; outputs are padded later) or "raise".  Rows of
+    weight zero are dropped.
 
-    Raises `DataError` for data that do not fit (a missing column, infinite values, lengths, no rows),
-    `FormulaError` for functions that a formula may not call.  Warns `MissingDataWarning` about dropped rows.
+    Raises `DataError` for data that do not fit (a missing column, infinite values, lengths, no
+    rows), `FormulaError` for functions that a formula may not call.  Warns `MissingDataWarning`
+    about dropped rows.
 
     >>> from mixedmodels.formula import parse
     >>> model_frame(parse("y ~ x"), {"y": [1.0, 2.0], "x": [0.5, 1.5]}).nobs
@@ -178,7 +180,8 @@ def given_numbers(value: Any, what: str, evaluator: Evaluator) -> Array | None:
         raise DataError(f"{what} have {len(value)} values; the data have {n} rows")
     if isinstance(value, pd.Series) and not value.index.equals(index):
         raise DataError(
-            f"the index of {what} is not that of the data; pass {what}=....to_numpy() to go by position"
+            f"the index of {what} is not that of the data; pass {what}=....to_numpy() to go by "
+            "position"
         )
     return Table({what: value}).column(what).numeric
 
@@ -241,9 +244,9 @@ class _UsedRows:
         if infinite.any():
             at = int(np.argmax(infinite))
             raise DataError(
-                f"'{name}' is {'-' if column[at] < 0 else ''}infinite in row {self.table.index[at]!r} "
-                f"({int(infinite.sum())} row(s) in all); expected finite numbers. Make the value missing "
-                "or drop the row"
+                f"'{name}' is {'-' if column[at] < 0 else ''}infinite in row "
+                f"{self.table.index[at]!r} ({int(infinite.sum())} row(s) in all); expected finite "
+                "numbers. Make the value missing or drop the row"
             )
         return np.logical_not(finite, out=finite)
 
@@ -263,13 +266,14 @@ class _UsedRows:
         if na_action == "raise":
             first = self.table.index[int(np.argmax(self.dropped))]
             raise DataError(
-                f"missing values in {self.words()}, first in row {first!r}; na_action='drop' leaves "
-                "such rows out"
+                f"missing values in {self.words()}, first in row {first!r}; na_action='drop' "
+                "leaves such rows out"
             )
         rows = np.flatnonzero(~self.dropped).astype(np.uint32)
         if len(rows) == 0:
             raise DataError(
-                f"no row is left: every one of the {self.table.n} has a missing value ({self.words()})"
+                f"no row is left: every one of the {self.table.n} has a missing value "
+                f"({self.words()})"
             )
         return rows
 
@@ -288,7 +292,7 @@ def _positive_weights(
     if negative.any():
         at = int(np.argmax(negative))
         raise DataError(
-            f"the weight of row {table.index[at]!r} is {weights[at]:g}; expected weights of at least 0"
+            f"the weight of row {table.index[at]!r} is {weights[at]:g}; expected at least 0"
         )
     if (weights > 0).all():
         return 0, rows

@@ -1,7 +1,7 @@
 """Formula + model frame → the kernel's design, the names, and the spec that `predict` uses again.
 
-The public order of random terms is lme4's: as written if their numbers of levels never increase, else by
-decreasing number of levels with ties reversed (`rev(order(nlevels))`).
+The public order of random terms is lme4's: as written if their numbers of levels never increase,
+else by decreasing number of levels with ties reversed (`rev(order(nlevels))`).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,8 +48,8 @@ class TermInfo:
 class ModelMatrices:
     """The kernel's design and everything a label needs.
 
-    `index` has the kept rows' labels, `full_index` the whole table's; `rows` are the positions kept (None:
-    all).  `response`, `weights`, `offset` are arrays over the kept rows, made on demand.
+    `index` has the kept rows' labels, `full_index` the whole table's; `rows` are the positions kept
+    (None: all).  `response`, `weights`, `offset` are arrays over the kept rows, made on demand.
     """
 
     design: Design
@@ -95,9 +96,9 @@ def model_matrices(
 ) -> ModelMatrices:
     """Plan the matrices of a formula on its frame and hand them to the kernel.
 
-    `contrasts` maps a factor of the fixed part to a coding: "treatment", "sum", "helmert", "poly", "SAS", or
-    a matrix with one row per level; random terms keep the default coding, as in lme4.  Raises `DataError`
-    for a factor with one level, a response that is constant or not one column.
+    `contrasts` maps a factor of the fixed part to a coding: "treatment", "sum", "helmert", "poly",
+    "SAS", or a matrix with one row per level; random terms keep the default coding, as in lme4.
+    Raises `DataError` for a factor with one level, a response that is constant or not one column.
     """
     from . import _core
 
@@ -158,7 +159,7 @@ def public_order(n_levels: list[int]) -> list[int]:
     >>> public_order([3, 5, 5])
     [2, 1, 0]
     """
-    if all(a >= b for a, b in zip(n_levels, n_levels[1:], strict=False)):
+    if all(a >= b for a, b in pairwise(n_levels)):
         return list(range(len(n_levels)))
     return sorted(range(len(n_levels)), key=n_levels.__getitem__)[::-1]
 
@@ -175,8 +176,8 @@ def _check_response(frame: ModelFrame) -> None:
     kept = frame.response if frame.rows is None else frame.response[frame.rows]
     if len(kept) > 1 and float(kept.min()) == float(kept.max()):
         raise DataError(
-            f"the response '{text}' is {kept[0]:g} in every row used; nothing varies that a mixed model "
-            "could explain"
+            f"the response '{text}' is {kept[0]:g} in every row used; nothing varies that a mixed "
+            "model could explain"
         )
 
 
@@ -223,8 +224,9 @@ def from_arrays(
 ) -> ModelMatrices:
     """The same for arrays: `terms` is [(Z (n, q) or (n,), groups (n,)), ...].
 
-    Columns take their names from DataFrames and Series (else x1, x2, ... and g1, g2, ...); terms are put
-    into the public order.  Nothing may be missing or infinite.  Raises `DataError` naming the argument.
+    Columns take their names from DataFrames and Series (else x1, x2, ... and g1, g2, ...); terms
+    are put into the public order.  Nothing may be missing or infinite.  Raises `DataError` naming
+    the argument.
     """
     from . import _core
 

@@ -47,7 +47,9 @@ class ModelSpec:
     formula: Formula
     fixed: MatrixPlan
     random: tuple[RandomPlan, ...]
-    factors: Mapping[str, Factor] = field(repr=False)  # the variables that are factors, without codes
+    factors: Mapping[str, Factor] = field(
+        repr=False
+    )  # the variables that are factors, without codes
     state: dict[str, dict[str, Any]] = field(repr=False)
     context: Mapping[str, Any] = field(repr=False)
     offset_argument: Expression | str | None = None
@@ -63,10 +65,10 @@ class ModelSpec:
         """The kernel's design for new data, and the index of its rows.
 
         `terms` picks random terms by public position (default: all; none if `random` is false); the
-        design holds them in that order.  The response is not needed.  A row with a missing value stays
-        and its prediction is NaN.  Raises `DataError` for a column or offset that is missing, for a
-        factor level the model has not seen, and for a new grouping level unless `allow_new_levels`
-        (then its code is -1 and its random effects count zero).
+        design holds them in that order.  The response is not needed.  A row with a missing value
+        stays and its prediction is NaN.  Raises `DataError` for a column or offset that is missing,
+        for a factor level the model has not seen, and for a new grouping level unless
+        `allow_new_levels` (then its code is -1 and its random effects count zero).
         """
         from . import _core
 
@@ -124,8 +126,8 @@ class ModelSpec:
             value = evaluator.variable(expression)
             if isinstance(value, Factor):
                 raise DataError(
-                    f"'{expression.text}' is not numeric in the new data; the model was fitted with "
-                    "numbers"
+                    f"'{expression.text}' is not numeric in the new data; the model was fitted "
+                    "with numbers"
                 )
             _refuse_infinite(expression.text, value, evaluator.table)
             return value
@@ -133,7 +135,7 @@ class ModelSpec:
         codes, _ = value.recode(known.levels)
         new = (codes < 0) & (value.codes >= 0)
         if new.any():
-            level = value.levels[value.codes[int(np.argmax(new))]]
+            level = value.levels[int(value.codes[int(np.argmax(new))])]
             raise DataError(_new_level(expression.text, level, known.levels))
         return Factor(codes, known.levels)
 
@@ -143,8 +145,8 @@ class ModelSpec:
             parts.append(evaluator.numbers(self.offset_argument, "offset"))
         elif self.offset_argument is not None:
             raise DataError(
-                "the model's offset was given as numbers, so it is not known for new data; fit with "
-                "offset='column' or offset(column) in the formula"
+                "the model's offset was given as numbers, so it is not known for new data; fit "
+                "with offset='column' or offset(column) in the formula"
             )
         return np.sum(parts, axis=0) if parts else None
 
@@ -163,7 +165,7 @@ def _group_codes(
     codes, _ = group.recode(plan.levels)
     new = (codes < 0) & (group.codes >= 0)
     if new.any() and not allow_new_levels:
-        level = group.levels[group.codes[int(np.argmax(new))]]
+        level = group.levels[int(group.codes[int(np.argmax(new))])]
         name = plan.term.group_name
         raise DataError(
             _new_level(name, level, plan.levels)
@@ -174,7 +176,7 @@ def _group_codes(
 
 def _with_labels(value: Factor, known: Factor) -> Factor:
     """The levels of new data spelt like the known ones (1 and 1.0 are one level)."""
-    positions = known.levels.get_indexer(value.levels)
+    positions = known.levels.get_indexer(value.levels).tolist()
     labels = [
         level_label(known.levels[p]) if p >= 0 else level_label(level)
         for p, level in zip(positions, value.levels, strict=True)
@@ -188,7 +190,10 @@ def _new_level(name: str, level: Any, levels: pd.Index[Any]) -> str:
     hint = ""
     if level_label(level) in {level_label(known) for known in levels}:
         hint = f" (a {type(level).__name__} where the model has {type(levels[0]).__name__})"
-    return f"level {level!r} of '{name}' is not among the levels the model was fitted with: {known}{more}{hint}"
+    return (
+        f"level {level!r} of '{name}' is not among the levels the model was fitted with: "
+        f"{known}{more}{hint}"
+    )
 
 
 def _refuse_infinite(name: str, matrix: Matrix, table: Table) -> None:

@@ -1,16 +1,17 @@
 """The functions a formula may call, and nothing else.
 
-| kind | functions |
-| --- | --- |
-| elementwise | log log2 log10 log1p exp expm1 sqrt abs sign sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh floor ceiling ceil trunc round plogis qlogis pmin pmax ifelse is.na |
-| whole column, state kept for new data | center scale poly bs mean sd median min max sum |
-| factors | C factor as.factor ordered relevel |
-| conversion | as.numeric as.integer as.logical as.character |
-| structure | I c cbind (response) offset (its own term) |
+elementwise     log log2 log10 log1p exp expm1 sqrt abs sign sin cos tan asin acos atan sinh cosh
+                tanh asinh acosh atanh floor ceiling ceil trunc round plogis qlogis pmin pmax
+                ifelse is.na
+whole column    center scale poly bs mean sd median min max sum     (state kept for new data)
+factors         C factor as.factor ordered relevel
+conversion      as.numeric as.integer as.logical as.character
+structure       I c cbind (the response) offset (a term of its own)
 
-numpy's elementwise functions may also be written `np.log(x)`.  A stateful function keeps what it learnt
-from the model's data (a mean, knots, polynomial coefficients) in a dict, so that new data are treated alike;
-as in R the state comes from every row of the table, also from those dropped for a missing response.
+numpy's elementwise functions may also be written `np.log(x)`.  A stateful function keeps what it
+learnt from the model's data (a mean, knots, polynomial coefficients) in a dict, so that new data
+are treated alike; as in R the state comes from every row of the table, also from those dropped for
+a missing response.
 
 To add a function: one line in `ELEMENTWISE`, or a function with a `state` dict in `STATEFUL`.
 """
@@ -96,14 +97,16 @@ def center(x: Array, *, state: State) -> Array:
 
 
 def scale(x: Array, center: Any = True, scale: Any = True, *, state: State) -> Array:
-    """R's `scale`: (x − mean)/sd, or by the numbers given; without centring, by the root mean square."""
+    """R's `scale`: (x − mean)/sd, or the numbers given; without centring the root mean square."""
     if "center" not in state:
         wanted = _flag_or_number(center, "center")
         state["center"] = _statistic(np.nanmean, x) if wanted is True else float(wanted)
         wanted = _flag_or_number(scale, "scale")
         rest = x - state["center"]
         n = int(np.count_nonzero(~np.isnan(rest)))
-        spread = float(np.sqrt(np.nansum(rest * rest) / max(n - 1, 1))) if wanted is True else wanted
+        spread = (
+            float(np.sqrt(np.nansum(rest * rest) / max(n - 1, 1))) if wanted is True else wanted
+        )
         state["scale"] = 1.0 if wanted is False else float(spread)
         if state["scale"] == 0.0:
             raise DataError("the column to scale is constant; its standard deviation is 0")
