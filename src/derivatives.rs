@@ -222,7 +222,7 @@ impl Explained {
     #[inline(always)]
     pub fn update(&mut self, factor: &Factor<'_>, e: usize) {
         let elements = &factor.system.symbolic.elements;
-        self.none = elements.columns.is_empty() || elements.width(e) == 0;
+        self.none = elements.is_empty() || elements.width(e) == 0;
         self.matrix.fill(0.0);
         if self.none {
             return;

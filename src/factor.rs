@@ -583,7 +583,7 @@ fn leading_task(
                 target.iter_mut().zip(row).for_each(|(sum, value)| *sum += factor * value);
             }
         }
-        if !elements.columns.is_empty() {
+        if !elements.is_empty() {
             let (from, to) = (elements.columns[j], elements.columns[j + 1]);
             let target = &mut weights[(from - offset) * r..(to - offset) * r];
             element_weights(system, lambdas, j, pivot, r, target);

@@ -368,6 +368,11 @@ impl Elements {
         self.start[e]..self.start[e + 1]
     }
 
+    /// A model of one group has none.
+    pub fn is_empty(&self) -> bool {
+        self.front.is_empty()
+    }
+
     /// Entries that hold `node`.
     pub fn uses(&self, node: usize) -> &[u32] {
         &self.uses[self.node_start[node]..self.node_start[node + 1]]
