@@ -71,7 +71,12 @@ class Column:
         if self.kind == "date":
             return self._seconds()
         if self.kind not in ("number", "boolean"):
-            words = {"text": "text", "category": "categorical", "duration": "a duration"}
+            words = {
+                "text": "text",
+                "category": "categorical",
+                "duration": "a duration",
+                "complex": "complex",
+            }
             raise DataError(
                 f"column '{self.name}' is {words.get(self.kind, 'not numeric')}; expected numbers "
                 "here. Convert it, or use factor() to take it as categories"
@@ -182,7 +187,7 @@ class Table:
     def _count(self) -> int:
         if self._mapping is None:
             return len(self._native) if isinstance(self._native, pd.DataFrame) else len(self._frame)  # type: ignore[arg-type]
-        return max((np.size(v) if np.ndim(v) else 0 for v in self._mapping.values()), default=0)
+        return max((len(v) if np.ndim(v) else 0 for v in self._mapping.values()), default=0)
 
     @cached_property
     def index(self) -> pd.Index[Any]:

@@ -19,7 +19,7 @@ from .contrasts import contrast_named
 from .errors import DataError, FormulaError, MixedModelsError
 from .expression import Binary, Call, Constant, Expression, Name, Node, Sequence, Unary
 from .factor_functions import FactorFunctions
-from .factors import Factor, factorise, level_label
+from .factors import Factor, factorise, level_label, show
 from .transforms import ELEMENTWISE, STATEFUL, Matrix, function_names
 from .values import boolean, factor_of, is_boolean, is_labelled, kind_words, plain
 
@@ -66,7 +66,8 @@ class Evaluator(FactorFunctions):
         """A variable of a design: numbers, or a factor for text, categories and booleans."""
         value = self._checked(expression)
         if isinstance(value, Column):
-            value = value.numeric if value.kind in ("number", "date") else factor_of(value)
+            is_factor = value.kind in ("text", "category", "boolean")
+            value = value.factor if is_factor else value.numeric
         if isinstance(value, np.ndarray):
             return Matrix((value,), ("",))
         if isinstance(value, Matrix) and len(value.columns) == 1:
@@ -285,7 +286,7 @@ class Evaluator(FactorFunctions):
     def _refuse_infinite(self, x: Array, node: Call) -> None:
         if np.isinf(x).any():
             row = self.table.index[int(np.argmax(np.isinf(x)))]
-            raise DataError(f"the column in {node.text} is infinite in row {row!r}")
+            raise DataError(f"the column in {node.text} is infinite in row {show(row)}")
 
     def _context_call(self, node: Call) -> Any:
         values, keywords = self._arguments(node)

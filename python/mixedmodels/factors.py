@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .contrasts import Contrast
 
-__all__ = ["Factor", "combine", "factorise", "level_label"]
+__all__ = ["Factor", "combine", "factorise", "level_label", "show"]
 
 _BLOCK = 1 << 16
 
@@ -96,6 +96,11 @@ def level_label(level: Any) -> str:
     if isinstance(level, datetime.datetime) and level.time() == datetime.time():
         return level.date().isoformat()
     return str(level)
+
+
+def show(level: Any) -> str:
+    """A level or a row's label in a message: strings in quotes."""
+    return repr(level) if isinstance(level, str) else level_label(level)
 
 
 def factorise(values: Any, name: str) -> Factor:

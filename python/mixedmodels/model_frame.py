@@ -21,7 +21,7 @@ from .columns import Table, closest
 from .errors import DataError, FormulaError, MissingDataWarning
 from .evaluate import Evaluator
 from .expression import Call, Expression, column_expression, parse_expression
-from .factors import Factor
+from .factors import Factor, show
 from .formula import Formula
 from .transforms import Matrix
 
@@ -245,7 +245,7 @@ class _UsedRows:
             at = int(np.argmax(infinite))
             raise DataError(
                 f"'{name}' is {'-' if column[at] < 0 else ''}infinite in row "
-                f"{self.table.index[at]!r} ({int(infinite.sum())} row(s) in all); expected finite "
+                f"{show(self.table.index[at])} ({int(infinite.sum())} row(s) in all); expected finite "
                 "numbers. Make the value missing or drop the row"
             )
         return np.logical_not(finite, out=finite)
@@ -266,7 +266,7 @@ class _UsedRows:
         if na_action == "raise":
             first = self.table.index[int(np.argmax(self.dropped))]
             raise DataError(
-                f"missing values in {self.words()}, first in row {first!r}; na_action='drop' "
+                f"missing values in {self.words()}, first in row {show(first)}; na_action='drop' "
                 "leaves such rows out"
             )
         rows = np.flatnonzero(~self.dropped).astype(np.uint32)
@@ -292,7 +292,7 @@ def _positive_weights(
     if negative.any():
         at = int(np.argmax(negative))
         raise DataError(
-            f"the weight of row {table.index[at]!r} is {weights[at]:g}; expected at least 0"
+            f"the weight of row {show(table.index[at])} is {weights[at]:g}; expected at least 0"
         )
     if (weights > 0).all():
         return 0, rows

@@ -18,7 +18,7 @@ from .design import design_arguments
 from .errors import DataError
 from .evaluate import Evaluator
 from .expression import Expression
-from .factors import Factor, combine, level_label
+from .factors import Factor, combine, level_label, show
 from .formula import Formula, RandomTerm
 from .transforms import Matrix
 
@@ -191,7 +191,7 @@ def _new_level(name: str, level: Any, levels: pd.Index[Any]) -> str:
     if level_label(level) in {level_label(known) for known in levels}:
         hint = f" (a {type(level).__name__} where the model has {type(levels[0]).__name__})"
     return (
-        f"level {level!r} of '{name}' is not among the levels the model was fitted with: "
+        f"level {show(level)} of '{name}' is not among the levels the model was fitted with: "
         f"{known}{more}{hint}"
     )
 
@@ -200,4 +200,4 @@ def _refuse_infinite(name: str, matrix: Matrix, table: Table) -> None:
     for column in matrix.columns:
         if np.isinf(column).any():
             row = table.index[int(np.argmax(np.isinf(column)))]
-            raise DataError(f"'{name}' is infinite in row {row!r} of the new data")
+            raise DataError(f"'{name}' is infinite in row {show(row)} of the new data")
