@@ -38,7 +38,6 @@ def _load(name: str) -> pd.DataFrame:
         dtype=dict.fromkeys(factors, "str"),
         keep_default_na=False,  # strings such as "None" and "N" are levels
         na_values={c: [""] for c in columns},
-        float_precision="round_trip",
     )
     for name_, info in columns.items():
         if name_ in factors:
