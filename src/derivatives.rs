@@ -10,6 +10,7 @@
 //! run in tasks of fixed size and are added in order.
 
 use crate::complement::{self, Solution};
+use crate::elements::sandwich;
 use crate::error::Result;
 use crate::factor::{solve_lower, solve_upper, Factor, LEVELS};
 use crate::information;
@@ -203,7 +204,6 @@ pub struct Explained {
     /// r × r, symmetric; meaningless while `none`.
     pub matrix: Vec<f64>,
     none: bool,
-    places: Vec<usize>,
     sums: Vec<f64>,
 }
 
@@ -213,7 +213,6 @@ impl Explained {
             r,
             matrix: vec![0.0; r * r],
             none: true,
-            places: Vec::new(),
             sums: vec![0.0; r],
         }
     }
@@ -227,29 +226,11 @@ impl Explained {
         if self.none {
             return;
         }
-        self.places.clear();
-        for entry in elements.range(e) {
-            let (begin, place) = (elements.column[entry] as usize, elements.local[entry] as usize);
-            self.places.extend(place..place + factor.column_end(e, entry) - begin);
-        }
-        let r = self.r;
+        let (r, columns) = (self.r, elements.columns[e]..elements.columns[e + 1]);
         let front = &factor.system.symbolic.fronts[elements.front[e] as usize];
-        let weights = &factor.weights[elements.columns[e] * r..elements.columns[e + 1] * r];
-        for (b, &column) in self.places.iter().enumerate() {
-            let inverse = &factor.inverse[front.square + column * front.stride..];
-            let own = &weights[b * r..(b + 1) * r];
-            self.sums.fill(0.0);
-            for (&place, other) in self.places[b + 1..].iter().zip(weights[(b + 1) * r..].chunks_exact(r)) {
-                let value = inverse[place];
-                self.sums.iter_mut().zip(other).for_each(|(sum, w)| *sum += w * value);
-            }
-            for l in 0..r {
-                for k in 0..r {
-                    self.matrix[l * r + k] +=
-                        own[l] * self.sums[k] + self.sums[l] * own[k] + own[l] * own[k] * inverse[column];
-                }
-            }
-        }
+        let weights = &factor.weights[columns.start * r..columns.end * r];
+        let inverse = &factor.inverse[front.square..];
+        sandwich(r, weights, elements.places(e), front.stride, inverse, &mut self.matrix, &mut self.sums);
     }
 
     /// [half'(I − matrix) half]_ab for half r × r, row-major.

@@ -6,6 +6,7 @@
 
 use crate::aligned::Aligned;
 use crate::dense;
+use crate::elements::add_products;
 use crate::error::{Error, Result};
 use crate::lambda::Small;
 use crate::parallel::{piece, Shared, Team};
@@ -149,15 +150,17 @@ impl<'s> Factor<'s> {
     #[inline(always)]
     fn assemble_columns(&self, s: usize, columns: std::ops::Range<usize>, target: &mut [f64]) {
         let symbolic = &self.system.symbolic;
-        let front = &symbolic.fronts[s];
+        let (front, elements, r) = (&symbolic.fronts[s], &symbolic.elements, self.system.leading.width);
         for (k, column) in columns.clone().enumerate() {
             target[k * front.stride + column..k * front.stride + front.size].fill(0.0);
         }
         if columns.start < front.own {
             self.scale_panel(front, columns.start..columns.end.min(front.own), target);
         }
-        for &e in &symbolic.elements.of_front[s] {
-            self.add_element(e as usize, front.stride, &columns, target);
+        for &e in &elements.of_front[s] {
+            let e = e as usize;
+            let weights = &self.weights[elements.columns[e] * r..elements.columns[e + 1] * r];
+            add_products(r, weights, elements.places(e), columns.clone(), front.stride, target);
         }
     }
 
@@ -214,53 +217,6 @@ impl<'s> Factor<'s> {
                 }
             }
             row = end;
-        }
-    }
-
-    /// W'W of one element into some columns of its front.
-    #[inline(always)]
-    fn add_element(&self, e: usize, stride: usize, columns: &std::ops::Range<usize>, target: &mut [f64]) {
-        let symbolic = &self.system.symbolic;
-        let (elements, r) = (&symbolic.elements, self.system.leading.width);
-        let range = elements.range(e);
-        let local = &elements.local[range.clone()];
-        let weights = &self.weights[elements.columns[e] * r..elements.columns[e + 1] * r];
-        let first = local.partition_point(|&place| place as usize <= columns.start).saturating_sub(1);
-        for a in first..local.len() {
-            let place = local[a] as usize;
-            if place >= columns.end {
-                break;
-            }
-            let begin = elements.column[range.start + a] as usize;
-            let end = self.column_end(e, range.start + a);
-            for k in begin..end {
-                let column = place + k - begin;
-                if !columns.contains(&column) {
-                    continue;
-                }
-                let left = &weights[k * r..(k + 1) * r];
-                let target = &mut target[(column - columns.start) * stride..];
-                for b in a..local.len() {
-                    let from = elements.column[range.start + b] as usize;
-                    let skip = if a == b { k - begin } else { 0 };
-                    for i in from + skip..self.column_end(e, range.start + b) {
-                        let right = &weights[i * r..(i + 1) * r];
-                        let dot: f64 = left.iter().zip(right).map(|(x, y)| x * y).sum();
-                        target[local[b] as usize + i - from] += dot;
-                    }
-                }
-            }
-        }
-    }
-
-    /// End of an entry's scalar columns within its element.
-    #[inline(always)]
-    pub fn column_end(&self, e: usize, entry: usize) -> usize {
-        let elements = &self.system.symbolic.elements;
-        if entry + 1 < elements.start[e + 1] {
-            elements.column[entry + 1] as usize
-        } else {
-            elements.width(e)
         }
     }
 
@@ -498,11 +454,10 @@ impl<'s> Factor<'s> {
                 let level = unsafe { shared.range(e * r * columns, r * columns) };
                 for entry in elements.range(e) {
                     let row = symbolic.scalar[elements.nodes[entry] as usize];
-                    let begin = elements.column[entry] as usize;
-                    for k in begin..self.column_end(e, entry) {
-                        let values = &self.system.values[(elements.columns[e] + k) * r..][..r];
+                    for (k, place) in elements.entry(e, entry).enumerate() {
+                        let values = &self.system.values[(elements.columns[e] + place) * r..][..r];
                         for (target, value) in level.chunks_exact_mut(columns).zip(values) {
-                            let source = x[row + k - begin..].iter().step_by(size);
+                            let source = x[row + k..].iter().step_by(size);
                             target.iter_mut().zip(source).for_each(|(sum, x)| *sum += value * x);
                         }
                     }

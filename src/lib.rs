@@ -6,6 +6,7 @@ pub mod cross_products;
 pub mod dense;
 pub mod derivative_free;
 pub mod derivatives;
+pub mod elements;
 pub mod error;
 pub mod factor;
 pub mod fixed_matrix;

@@ -6,7 +6,7 @@ use crate::derivative_free;
 use crate::error::{Error, Result};
 use crate::modes;
 use crate::multipliers;
-use crate::objective::{degrees, inverse_gram};
+use crate::objective::{degrees, inverse_gram, Profile};
 use crate::optimize::{norm, Optimizer, Outcome, Problem, Reason, Report, Search, Settings};
 use crate::parallel::Team;
 use crate::start;
@@ -59,38 +59,36 @@ pub fn fit(design: &Design, reml: bool, settings: &Settings, report: Report<'_>,
     let began = Instant::now();
     let sums = CrossProducts::new(design, team)?;
     let system = Arc::new(System::new(&sums)?);
-    check_identified(&system, reml, team)?;
-    let outcome = optimise(&sums, &system, reml, settings, report, began, team)?;
-    finish(system, reml, settings, outcome, began, team)
+    check_identified(&system, reml)?;
+    let mut problem = Problem::new(&system, reml, team);
+    let (outcome, messages) = optimise(&sums, &mut problem, settings, report, began)?;
+    finish(problem, system.clone(), settings, outcome, messages, began)
 }
 
 /// The optimum, by the chosen optimiser and, should it fail, by the next one.
 fn optimise(
     sums: &CrossProducts,
-    system: &System,
-    reml: bool,
+    problem: &mut Problem<'_, '_>,
     settings: &Settings,
     report: Report<'_>,
     began: Instant,
-    team: &Team,
-) -> Result<(Outcome, usize, Vec<String>)> {
-    let mut problem = Problem::new(system, reml, team);
+) -> Result<(Outcome, Vec<String>)> {
+    let system = problem.factor.system;
     let mut messages = Vec::new();
     if system.parameters == 0 {
-        let outcome = without_parameters(&mut problem)?;
-        return Ok((outcome, problem.evaluations, messages));
+        return Ok((without_parameters(problem)?, messages));
     }
     let mut theta = match &settings.start {
         Some(theta) => from_user(system, theta)?,
-        None => start::moments(sums, system, reml, team)?,
+        None => start::moments(sums, system, problem.reml, problem.team)?,
     };
     let order = [Optimizer::Newton, Optimizer::Bfgs, Optimizer::NelderMead];
     let first = order.iter().position(|&optimizer| optimizer == settings.optimizer).unwrap_or(0);
     let mut best: Option<Outcome> = None;
     for &optimizer in &order[first..] {
         let outcome = match optimizer {
-            Optimizer::NelderMead => derivative_free::run(&mut problem, settings, theta.clone())?,
-            _ => Search::new(&mut problem, settings, optimizer, report, began).run(theta.clone())?,
+            Optimizer::NelderMead => derivative_free::run(problem, settings, theta.clone())?,
+            _ => Search::new(problem, settings, optimizer, report, began).run(theta.clone())?,
         };
         let stuck = outcome.reason == Reason::NoProgress;
         if best.as_ref().map_or(true, |best| outcome.criterion <= best.criterion) {
@@ -103,8 +101,7 @@ fn optimise(
         messages.push(format!("{} found no further decrease; the next optimiser was tried", optimizer.name()));
     }
     let outcome = best.ok_or_else(|| Error::Convergence("no optimiser could start".into()))?;
-    let outcome = multipliers::snap(&mut problem, outcome)?;
-    Ok((outcome, problem.evaluations, messages))
+    Ok((multipliers::snap(problem, outcome)?, messages))
 }
 
 fn without_parameters(problem: &mut Problem<'_, '_>) -> Result<Outcome> {
@@ -138,7 +135,7 @@ pub fn from_user(system: &System, theta: &[f64]) -> Result<Vec<f64>> {
 }
 
 /// Refuse models whose criterion has no minimum.
-fn check_identified(system: &System, reml: bool, team: &Team) -> Result<()> {
+fn check_identified(system: &System, reml: bool) -> Result<()> {
     let (n, p) = (system.n, system.rank());
     if degrees(system, true) <= 0.0 {
         return Err(Error::Data(format!(
@@ -152,12 +149,8 @@ fn check_identified(system: &System, reml: bool, team: &Team) -> Result<()> {
     if spread <= PERFECT * total[width * width - 1] {
         return Err(Error::Data("the response is constant: there is nothing to model".into()));
     }
-    let mut problem = Problem::new(system, reml, team);
-    let plain = problem.value_at(system.groups.iter().map(|g| crate::lambda::Small::zeros(g.width(), g.effects())).collect());
-    let left = problem.profile.as_ref().map_or(0.0, |profile| profile.pwrss);
-    if let Err(Error::Interrupted) = plain {
-        return Err(Error::Interrupted);
-    }
+    let plain = Profile::new(system, &total, 0.0, reml);
+    let left = plain.map_or(0.0, |profile| profile.pwrss);
     if left <= PERFECT * spread {
         return Err(Error::Data("the fixed effects reproduce the response exactly: the residual variance is zero and the likelihood unbounded".into()));
     }
@@ -183,16 +176,15 @@ fn check_within(system: &System, spread: f64) -> Result<()> {
 
 /// Estimates at the optimum.
 fn finish(
+    mut problem: Problem<'_, '_>,
     system: Arc<System>,
-    reml: bool,
     settings: &Settings,
-    (outcome, evaluations, mut messages): (Outcome, usize, Vec<String>),
+    outcome: Outcome,
+    mut messages: Vec<String>,
     began: Instant,
-    team: &Team,
 ) -> Result<Fit> {
-    let mut problem = Problem::new(&system, reml, team);
-    problem.settle(&outcome.theta)?;
-    let profile = problem.profile.clone().ok_or_else(|| Error::Convergence("the optimum cannot be evaluated".into()))?;
+    let (reml, team) = (problem.reml, problem.team);
+    let profile = problem.settle(&outcome.theta)?;
     let residual_check = problem.factor.residual_check(team);
     if !(residual_check < RESIDUAL) {
         return Err(Error::Convergence(format!(
@@ -225,7 +217,7 @@ fn finish(
         pwrss,
         modes: modes.terms,
         beta,
-        evaluations,
+        evaluations: problem.evaluations,
         iterations: outcome.iterations,
         reason: outcome.reason,
         optimizer: outcome.optimizer,
@@ -244,7 +236,7 @@ fn finish(
 }
 
 /// σ²(X'V⁻¹X)⁻¹ in the user's columns.
-fn covariance(system: &System, profile: &crate::objective::Profile, variance: f64, p: usize) -> Vec<f64> {
+fn covariance(system: &System, profile: &Profile, variance: f64, p: usize) -> Vec<f64> {
     let basis = &system.basis;
     let rank = basis.rank();
     let inverse = inverse_gram(&profile.triangle, rank);

@@ -5,7 +5,6 @@
 //!     REML  d(θ) = log|M| + log|X'V⁻¹X| + (n−p) [1 + log(2π r²/(n−p))] − Σ log w
 
 use crate::error::{Error, Result};
-use crate::factor::Factor;
 use crate::system::System;
 use std::f64::consts::PI;
 
@@ -32,13 +31,12 @@ pub fn degrees(system: &System, reml: bool) -> f64 {
 }
 
 impl Profile {
-    /// Profile out β and σ from the factor's C'V⁻¹C.
-    pub fn new(factor: &Factor<'_>, reml: bool) -> Result<Profile> {
-        let system = factor.system;
+    /// Profile out β and σ from C'V⁻¹C and log |M|.
+    pub fn new(system: &System, gram: &[f64], log_det: f64, reml: bool) -> Result<Profile> {
         let basis = &system.basis;
         let p = basis.rank();
         let columns: Vec<&[f64]> = (0..p).map(|k| basis.column(k)).chain([&basis.response[..]]).collect();
-        let triangle = cholesky(&factor.gram, &columns)?;
+        let triangle = cholesky(gram, &columns)?;
         let row = |i: usize| &triangle[i * (p + 1)..i * (p + 1) + i + 1];
         let pwrss = row(p)[p].powi(2);
         let mut beta = row(p)[..p].to_vec();
@@ -56,7 +54,7 @@ impl Profile {
         let log_det_x = log_det_e + 2.0 * basis.log_det(&system.coordinates);
         let m = degrees(system, reml);
         let scale = 2.0 * system.coordinates.response.scale.ln();
-        let mut criterion = factor.log_det + m * (1.0 + (2.0 * PI * pwrss / m).ln() + scale) - system.sum_log_weights;
+        let mut criterion = log_det + m * (1.0 + (2.0 * PI * pwrss / m).ln() + scale) - system.sum_log_weights;
         if reml {
             criterion += log_det_x;
         }

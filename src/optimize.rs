@@ -135,7 +135,7 @@ impl<'s, 'a> Problem<'s, 'a> {
         self.evaluations += 1;
         self.profile = None;
         self.factor.update(self.team, lambda)?;
-        let profile = Profile::new(&self.factor, self.reml)?;
+        let profile = Profile::new(self.factor.system, &self.factor.gram, self.factor.log_det, self.reml)?;
         let criterion = profile.criterion;
         self.profile = Some(profile);
         Ok(criterion)
@@ -143,18 +143,16 @@ impl<'s, 'a> Problem<'s, 'a> {
 
     /// Derivatives where the criterion was last evaluated.
     pub fn derivatives(&mut self) -> Result<Derivatives> {
-        let profile = self.profile.clone().ok_or_else(|| {
-            Error::Convergence("the criterion cannot be evaluated at the starting values".into())
-        })?;
+        let profile = self.settle(&self.at.clone())?;
         derivatives(&mut self.factor, &profile, self.reml, self.team)
     }
 
     /// Make sure that the factor stands at θ.
-    pub fn settle(&mut self, theta: &[f64]) -> Result<()> {
+    pub fn settle(&mut self, theta: &[f64]) -> Result<Profile> {
         if self.at != theta || self.profile.is_none() {
             self.value(theta)?;
         }
-        Ok(())
+        self.profile.clone().ok_or_else(|| Error::Convergence("the criterion cannot be evaluated at these parameters".into()))
     }
 }
 

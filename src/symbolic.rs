@@ -5,6 +5,7 @@
 //! and supernodes turn the complement into a tree of dense *fronts* (multifrontal method): nested terms
 //! give many tiny fronts, crossed terms one large one; one code serves both.
 
+use crate::elements::Elements;
 use crate::error::{Error, Result};
 use faer::sparse::linalg::cholesky::{
     factorize_symbolic_cholesky, CholeskySymbolicParams, SymbolicCholeskyRaw, SymmetricOrdering,
@@ -40,31 +41,6 @@ pub struct Front {
     pub in_parent: Vec<u32>,
     /// (group, number of levels) of consecutive rows: own columns first.
     pub runs: Vec<(u32, u32)>,
-}
-
-/// The elements: for each leading level the nodes it links.
-#[derive(Clone, Debug, Default)]
-pub struct Elements {
-    /// Start of each element in `nodes`.
-    pub start: Vec<usize>,
-    /// Nodes, ascending in elimination order.
-    pub nodes: Vec<u32>,
-    /// Place of each node's first column in the element's front.
-    pub local: Vec<u32>,
-    /// First scalar column of each node within the element.
-    pub column: Vec<u32>,
-    /// Start of each element's scalar columns.
-    pub columns: Vec<usize>,
-    /// Front of each element.
-    pub front: Vec<u32>,
-    /// Elements of each front.
-    pub of_front: Vec<Vec<u32>>,
-    /// Element of each entry of `nodes`.
-    pub owner: Vec<u32>,
-    /// Start of each node's entries in `uses`.
-    pub node_start: Vec<usize>,
-    /// Entries of `nodes` (ascending) that hold each node.
-    pub uses: Vec<u32>,
 }
 
 /// Order and storage of the complement.
@@ -270,7 +246,7 @@ fn build(graph: &Graph, order: Vec<u32>, supernodes: Supernodes) -> Symbolic {
         symbolic.fronts.push(front);
     }
     link(&mut symbolic, &supernodes);
-    symbolic.elements = elements(graph, &symbolic, &owner);
+    symbolic.elements = Elements::new(graph, &symbolic, &owner);
     symbolic
 }
 
@@ -314,72 +290,5 @@ fn link(symbolic: &mut Symbolic, supernodes: &Supernodes) {
             places.extend((place..place + width).map(|p| p as u32));
         }
         symbolic.fronts[s].in_parent = places;
-    }
-}
-
-fn elements(graph: &Graph, symbolic: &Symbolic, owner: &[u32]) -> Elements {
-    let mut elements = Elements {
-        start: vec![0],
-        columns: vec![0],
-        of_front: vec![Vec::new(); symbolic.fronts.len()],
-        ..Elements::default()
-    };
-    for (e, members) in graph.elements.iter().enumerate() {
-        let mut nodes: Vec<u32> = members.iter().map(|&node| symbolic.order[node as usize]).collect();
-        nodes.sort_unstable();
-        let front = nodes.first().map_or(u32::MAX, |&node| owner[node as usize]);
-        let mut column = 0;
-        for &node in &nodes {
-            let node = node as usize;
-            elements.local.push(symbolic.local(&symbolic.fronts[front as usize], node) as u32);
-            elements.column.push(column as u32);
-            column += symbolic.scalar[node + 1] - symbolic.scalar[node];
-        }
-        if front != u32::MAX {
-            elements.of_front[front as usize].push(e as u32);
-        }
-        elements.front.push(front);
-        elements.nodes.extend(nodes);
-        elements.start.push(elements.nodes.len());
-        elements.columns.push(elements.columns[e] + column);
-        elements.owner.resize(elements.nodes.len(), e as u32);
-    }
-    transpose(&mut elements, symbolic.nodes());
-    elements
-}
-
-/// Which entries hold each node.
-fn transpose(elements: &mut Elements, nodes: usize) {
-    let mut start = vec![0; nodes + 1];
-    elements.nodes.iter().for_each(|&node| start[node as usize + 1] += 1);
-    (0..nodes).for_each(|node| start[node + 1] += start[node]);
-    let mut next = start.clone();
-    elements.uses = vec![0; elements.nodes.len()];
-    for (entry, &node) in elements.nodes.iter().enumerate() {
-        elements.uses[next[node as usize]] = entry as u32;
-        next[node as usize] += 1;
-    }
-    elements.node_start = start;
-}
-
-impl Elements {
-    /// Range of element `e` in `nodes`, `local`, `column`.
-    pub fn range(&self, e: usize) -> std::ops::Range<usize> {
-        self.start[e]..self.start[e + 1]
-    }
-
-    /// A model of one group has none.
-    pub fn is_empty(&self) -> bool {
-        self.front.is_empty()
-    }
-
-    /// Entries that hold `node`.
-    pub fn uses(&self, node: usize) -> &[u32] {
-        &self.uses[self.node_start[node]..self.node_start[node + 1]]
-    }
-
-    /// Scalar columns of element `e`.
-    pub fn width(&self, e: usize) -> usize {
-        self.columns[e + 1] - self.columns[e]
     }
 }

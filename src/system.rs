@@ -9,6 +9,7 @@
 
 use crate::aligned::Aligned;
 use crate::cross_products::{add_square, rotate_in, symmetric, CrossProducts, LevelSums, Sum2};
+use crate::elements::add_products;
 use crate::error::{Error, Result};
 use crate::fixed_matrix::{Basis, FixedCoordinates};
 use crate::pairs::PairSums;
@@ -216,7 +217,7 @@ fn project(system: &System, sums: &CrossProducts) -> Vec<f64> {
     let elements = &system.symbolic.elements;
     let mut values = vec![0.0; elements.columns.last().copied().unwrap_or(0) * width];
     let mut next = vec![0usize; system.groups.len()];
-    for e in 0..elements.columns.len().saturating_sub(1) {
+    for e in 0..elements.len() {
         let triangle = system.leading.level(e);
         for entry in elements.range(e) {
             let node = elements.nodes[entry] as usize;
@@ -258,6 +259,7 @@ fn find(pairs: &PairSums, j: usize, level: u32, hint: &mut usize) -> usize {
 /// Z̃₂'Z̃₂ − Σ Fⱼ'Fⱼ in the panels.
 fn fill_panels(system: &mut System, sums: &CrossProducts) {
     let mut panels = std::mem::take(&mut system.panels);
+    let mut explained = Aligned::zeros(panels.len());
     let symbolic = &system.symbolic;
     let mut owner = vec![0usize; symbolic.nodes()];
     for (s, front) in symbolic.fronts.iter().enumerate() {
@@ -301,17 +303,36 @@ fn fill_panels(system: &mut System, sums: &CrossProducts) {
         }
     }
     let (elements, width) = (&symbolic.elements, system.leading.width);
-    for e in 0..elements.columns.len().saturating_sub(1) {
+    for e in 0..elements.len() {
+        let range = elements.range(e);
+        let front = &symbolic.fronts.get(elements.front[e] as usize);
+        // Columns that the element's own front eliminates lie side by side in its panel.
+        if let Some(front) = front {
+            let values = &system.values[elements.columns[e] * width..elements.columns[e + 1] * width];
+            add_products(width, values, elements.places(e), 0..front.own, front.stride, &mut explained[front.panel..]);
+        }
         let column = |entry: usize, k: usize| {
             let from = (elements.columns[e] + elements.column[entry] as usize + k) * width;
             &system.values[from..from + width]
         };
-        for a in elements.range(e) {
-            for b in a..elements.range(e).end {
+        for a in range.clone() {
+            let below = front.is_some_and(|front| elements.places(e)[elements.column[a] as usize] as usize >= front.own);
+            for b in a..if below { range.end } else { a } {
                 let dot = |i: usize, j: usize| -> f64 {
                     -column(b, i).iter().zip(column(a, j)).map(|(x, y)| x * y).sum::<f64>()
                 };
                 add(elements.nodes[a] as usize, elements.nodes[b] as usize, &dot);
+            }
+        }
+    }
+    for front in &symbolic.fronts {
+        for j in 0..front.own {
+            for i in j..front.size {
+                let value = explained[front.panel + i + j * front.stride];
+                panels[front.panel + i + j * front.stride] -= value;
+                if i > j && i < front.own {
+                    panels[front.panel + j + i * front.stride] -= value;
+                }
             }
         }
     }
