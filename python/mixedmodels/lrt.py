@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from .distributions import chi2_upper
 from .errors import DataError, MixedModelsWarning
@@ -45,17 +46,7 @@ class LikelihoodRatioTable(pd.DataFrame):
         return pd.DataFrame  # a part of the table is not the table
 
     def _cells(self) -> list[list[str]]:
-        columns = []
-        for name in self.columns:
-            values = self[name].to_numpy(dtype=float)
-            if str(name).startswith("Pr("):
-                columns.append(p_values(values))
-            elif name in ("npar", "Df"):
-                columns.append(["" if math.isnan(v) else f"{v:.0f}" for v in values])
-            elif name == "Chisq":
-                columns.append(["" if math.isnan(v) else f"{v:.4f}" for v in values])
-            else:
-                columns.append(decimals(np.round(values, 2), 12))
+        columns = [_format(str(name), self[name].to_numpy(dtype=float)) for name in self.columns]
         return [list(row) for row in zip(*columns, strict=True)]
 
     def __str__(self) -> str:
@@ -72,6 +63,18 @@ class LikelihoodRatioTable(pd.DataFrame):
         models = html_table(["formula"], [[f] for f in self.models.values()], list(self.models))
         notes = html_table(["note"], [[note] for note in self.notes]) if self.notes else ""
         return models + html_table(header, self._cells(), names) + notes
+
+
+def _format(name: str, values: NDArray[np.float64]) -> list[str]:
+    """A column's cells: likelihoods to a decimal at least, p-values to four digits."""
+    if name.startswith("Pr("):
+        return p_values(values, 4)
+    if name in ("npar", "Df"):
+        return ["" if math.isnan(value) else f"{value:.0f}" for value in values]
+    cells = decimals(values, 5, missing="")
+    if any("." in cell for cell in cells):
+        return cells
+    return ["" if math.isnan(value) else f"{value:.1f}" for value in values]
 
 
 def anova(*models: FittedModel, refit: bool = True) -> LikelihoodRatioTable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ __all__ = ["LinearMixedModel", "LinearModel", "with_criterion"]
 Array = NDArray[np.float64]
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class LinearMixedModel(FittedModel):
     """A fitted linear mixed model, made by `lmer`.
 
@@ -182,6 +183,7 @@ class LinearMixedModel(FittedModel):
         return self.summary()._repr_html_()
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class LinearModel(FittedModel):
     """A fitted ordinary regression, made by `lm`: the baseline beside a mixed model."""
 
