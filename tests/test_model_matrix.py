@@ -230,7 +230,7 @@ def test_poly_is_orthonormal_with_rs_signs() -> None:
 
 
 def test_splines_as_in_r() -> None:
-    """R: splines::bs(0:4, df = 4) has one inner knot at 2; its rows sum to one with the left-out column."""
+    """splines::bs(0:4, df = 4) has one inner knot, at 2 (values by the Cox-de Boor recurrence)."""
     data = pd.DataFrame({"y": np.arange(5.0), "d": np.arange(5.0)})
     names, X = fixed("y ~ bs(d, df = 4)", data)
     assert names[1:] == [f"bs(d, df = 4){j}" for j in range(1, 5)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .columns import Table
+from .columns import Table, check_magnitude
 from .errors import DataError
 from .factors import Factor
 
@@ -140,6 +140,7 @@ def _vector(values: Any, what: str, n: int | None) -> Array:
     if not finite.all():
         row = int(np.argmin(finite))
         raise DataError(f"{what} is {vector[row]:g} in row {row}; expected finite numbers")
+    check_magnitude(what, vector)
     return vector
 
 

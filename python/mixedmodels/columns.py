@@ -20,7 +20,23 @@ from .factors import Factor, factorise
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Column", "Table", "closest"]
+__all__ = ["Column", "Table", "check_magnitude", "closest"]
+
+
+# Squares of squares must neither overflow nor vanish: variances of products of two columns.
+MAX_MAGNITUDE = 1e75
+
+
+def check_magnitude(name: str, column: NDArray[np.float64]) -> None:
+    """Refuse finite numbers so large or small that sums of their squares would not be numbers."""
+    if len(column) == 0:
+        return
+    largest = max(float(column.max()), -float(column.min()))
+    if largest != 0 and not 1 / MAX_MAGNITUDE < largest < MAX_MAGNITUDE:
+        raise DataError(
+            f"the largest absolute value of '{name}' is {largest:.3g}; expected between "
+            f"{1 / MAX_MAGNITUDE:g} and {MAX_MAGNITUDE:g}. Give it in another unit"
+        )
 
 
 def closest(name: str, names: list[str] | tuple[str, ...]) -> str:

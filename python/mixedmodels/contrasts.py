@@ -205,6 +205,8 @@ def contrast_from(value: Any, name: str) -> Contrast:
         matrix = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
         raise DataError(f"the contrasts of '{name}' are neither a name nor a matrix") from None
+    if matrix.ndim not in (1, 2):
+        raise DataError(f"the contrasts of '{name}' are neither a name nor a matrix")
     if not np.isfinite(matrix).all():
         raise DataError(f"the contrast matrix of '{name}' has values that are not finite")
     names = tuple(str(c) for c in value.columns) if isinstance(value, pd.DataFrame) else None

@@ -106,6 +106,8 @@ class Evaluator(FactorFunctions):
             value = self._value(expression.node)
         if isinstance(value, Factor) and len(value.codes) != self.table.n:
             self._fail(f"'{expression.text}' is the same for every row", expression.position)
+        if isinstance(value, np.ndarray) and value.ndim == 0:
+            return float(value)
         if isinstance(value, np.ndarray) and value.shape != (self.table.n,):
             self._fail(
                 f"'{expression.text}' has shape {value.shape}; expected {self.table.n} values",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .columns import Table, closest
+from .columns import Table, check_magnitude, closest
 from .errors import DataError, FormulaError, MissingDataWarning
 from .evaluate import Evaluator
 from .expression import Call, Expression, column_expression, parse_expression
@@ -239,15 +239,17 @@ class _UsedRows:
     def _not_finite(self, name: str, column: Array) -> NDArray[np.bool_] | None:
         finite = np.isfinite(column)
         if finite.all():
+            check_magnitude(name, column)
             return None
         infinite = np.isinf(column)
         if infinite.any():
             at = int(np.argmax(infinite))
             raise DataError(
                 f"'{name}' is {'-' if column[at] < 0 else ''}infinite in row "
-                f"{show(self.table.index[at])} ({int(infinite.sum())} row(s) in all); expected finite "
-                "numbers. Make the value missing or drop the row"
+                f"{show(self.table.index[at])} ({int(infinite.sum())} row(s) in all); expected "
+                "finite numbers. Make the value missing or drop the row"
             )
+        check_magnitude(name, column[finite])
         return np.logical_not(finite, out=finite)
 
     def _add(self, name: str, mask: NDArray[np.bool_] | None) -> None:

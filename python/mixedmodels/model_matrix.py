@@ -128,6 +128,7 @@ def plan_model(
     fixed = plan_matrix(formula.fixed, frame.variables, _chosen_contrasts(contrasts, frame))
     groups = _combined_groups(frame)
     random = [_random_plan(term, groups[term.group_name], frame) for term in formula.random]
+    _report_double_bars(random)
     random = [random[t] for t in public_order([len(plan.levels) for plan in random])]
     spec = ModelSpec(
         formula=formula,
@@ -205,14 +206,19 @@ def _combined_groups(frame: ModelFrame) -> dict[str, Factor]:
 
 def _random_plan(term: RandomTerm, group: Factor, frame: ModelFrame) -> RandomPlan:
     plan = plan_matrix(term.columns, frame.variables)
-    if term.from_double_bar and len(plan.columns) > 1:
-        warnings.warn(
-            f"a factor left of '||' keeps its correlations: the term is {term.text}, as in lme4",
-            MixedModelsWarning,
-            stacklevel=5,
-        )
     parts = tuple(_no_codes(frame.groups[part.text]) for part in term.group)
     return RandomPlan(term, plan, group.levels, parts)
+
+
+def _report_double_bars(random: list[RandomPlan]) -> None:
+    for plan in random:
+        if plan.term.from_double_bar and len(plan.plan.columns) > 1:
+            warnings.warn(
+                f"a factor left of '||' keeps its correlations: the term is {plan.term.text}, "
+                "as in lme4",
+                MixedModelsWarning,
+                stacklevel=5,
+            )
 
 
 def _no_codes(factor: Factor) -> Factor:
