@@ -15,7 +15,7 @@ def mixedmodels(formula: str, frame: pd.DataFrame) -> Fitted:
     import mixedmodels as mm
 
     model = mm.lmer(formula, frame)
-    return model, model.reml_criterion
+    return model, float(model.reml_criterion or "nan")
 
 
 def glmm(formula: str, frame: pd.DataFrame) -> Fitted:

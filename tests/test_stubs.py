@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def test_stubs_agree_with_the_binary() -> None:
     pytest.importorskip("mypy", reason="mypy's stubtest compares them")
+    assert (ROOT / "python" / "mixedmodels" / "_core.pyi").exists()
     done = subprocess.run(
         [
             *(sys.executable, "-m", "mypy.stubtest", "mixedmodels._core"),
