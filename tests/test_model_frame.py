@@ -95,6 +95,11 @@ def test_polars_and_pyarrow_floats_are_views() -> None:
 # A column → its sorted labels.
 LEVELS: dict[str, tuple[Any, list[str]]] = {
     "numbers": ([10, 9, 100], ["9", "10", "100"]),
+    "small integers": (np.array([-100, 100, 0], dtype=np.int8), ["-100", "0", "100"]),
+    "large integers": (
+        np.array([2**64 - 1, 2**63, 2**64 - 2], dtype=np.uint64),
+        ["9223372036854775808", "18446744073709551614", "18446744073709551615"],
+    ),
     "wide integers": ([10**15, -5, 7], ["-5", "7", "1000000000000000"]),
     "floats": ([2.5, 1.0, 10.0], ["1", "2.5", "10"]),
     "strings": (["s10", "s9", "S1"], ["S1", "s10", "s9"]),
@@ -195,6 +200,11 @@ def test_na_raise_names_columns_and_row() -> None:
         frame("y ~ z", with_missing(), na_action="raise")
     with pytest.raises(DataError, match="na_action='keep'"):
         frame("y ~ x", na_action="keep")
+
+
+def test_infinite_groups_are_refused() -> None:
+    with pytest.raises(DataError, match="'x' is infinite in row 2"):
+        frame("y ~ 1 + (1 | x)", pandas_table().assign(x=[1, 2, np.inf, 1, 2, 1.0]))
 
 
 def test_functions_that_make_missing_values_count_by_their_expression() -> None:

@@ -156,6 +156,9 @@ def _boolean(native: Any, series: Any) -> Factor:
 
 def _categorical(native: Any) -> Factor:
     """A declared order is kept; polars' Categorical declares none, so its levels are sorted."""
+    if isinstance(native, pd.Series) and isinstance(native.dtype, pd.ArrowDtype):
+        arrow: Any = native.array
+        native = arrow.__arrow_array__()
     if isinstance(native, pd.Series):
         categories = native.cat
         codes = categories.codes.to_numpy().astype(np.int32)

@@ -80,12 +80,20 @@ class Evaluator(FactorFunctions):
         """A grouping factor: any column, by its distinct values."""
         value = self._checked(expression)
         if isinstance(value, Column):
-            return value.factor
+            return self._finite_levels(value)
         if isinstance(value, np.ndarray):
             return factorise(value, expression.text)
         if isinstance(value, Factor):
             return value
         self._fail(f"'{expression.text}' cannot be a grouping factor", expression.position)
+
+    def _finite_levels(self, column: Column) -> Factor:
+        factor = column.factor
+        if factor.levels.dtype.kind == "f" and np.isinf(factor.levels.to_numpy()).any():
+            levels = np.append(factor.levels.to_numpy(), 0.0)
+            row = self.table.index[int(np.argmax(np.isinf(levels[factor.codes])))]
+            raise DataError(f"'{column.name}' is infinite in row {show(row)}; expected groups")
+        return factor
 
     def numbers(self, expression: Expression, what: str) -> Array:
         """(n,) float64 for a response, weight or offset; `what` names it in messages."""

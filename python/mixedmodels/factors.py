@@ -74,11 +74,13 @@ class Factor:
 
 
 def _match(levels: pd.Index[Any], wanted: pd.Index[Any]) -> NDArray[Any]:
+    if not levels.is_unique:  # labels of combinations such as "a:b" + "c" and "a" + "b:c"
+        first = {level: k for k, level in reversed(list(enumerate(levels)))}
+        return np.array([first.get(level, -1) for level in wanted])
     try:
-        found = levels.get_indexer(wanted)
+        return np.asarray(levels.get_indexer(wanted))
     except (TypeError, ValueError):
         return np.full(len(wanted), -1)
-    return np.asarray(found)
 
 
 def _blocks(n: int) -> Iterator[slice]:
@@ -136,16 +138,15 @@ def _factorise_small_integers(values: NDArray[Any]) -> Factor | None:
     if len(values) == 0:
         return None
     low, high = int(values.min()), int(values.max())
-    if high - low > max(2 * len(values), 1024):
+    if high - low > max(2 * len(values), 1024) or high > 2**62:
         return None
     present = np.zeros(high - low + 1, dtype=bool)
-    shift = values.dtype.type(low)
     for block in _blocks(len(values)):
-        present[values[block] - shift] = True
+        present[values[block].astype(np.int64) - low] = True
     table = np.cumsum(present, dtype=np.int32) - np.int32(1)
     codes = np.empty(len(values), dtype=np.int32)
     for block in _blocks(len(values)):
-        codes[block] = table[values[block] - shift]
+        codes[block] = table[values[block].astype(np.int64) - low]
     return Factor(codes, pd.Index(np.flatnonzero(present) + low))
 
 

@@ -128,6 +128,9 @@ def _parse(text: str, columns: tuple[str, ...] | None) -> Formula:
     from .formula_operators import read_right_side
 
     right = read_right_side(text, sides.masked, sides.tilde + 1, others)
+    if response is not None and response.text in right.fixed.labels():
+        at = next(v.position for v in right.fixed.variables if v.text == response.text)
+        raise FormulaError("the response also stands on the right", text, at)
     return Formula(
         text=text,
         response=response,
