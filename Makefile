@@ -36,7 +36,7 @@ demo: setup ## the clinic tutorial on its own data
 test: test-rust test-python ## Rust and Python tests
 
 test-rust: tools
-	cargo test --release --no-default-features --quiet
+	cargo test --release --no-default-features --lib --tests --quiet
 
 test-python: setup
 	$(BIN)/python -m pytest
