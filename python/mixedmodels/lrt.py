@@ -142,7 +142,7 @@ def anova(*models: FittedModel, refit: bool = True) -> LikelihoodRatioTable:
         if step.boundary:
             notes.append(f"{label}: {step.boundary}")
             warnings.warn(f"anova, {label}: {step.boundary}", BoundaryWarning, stacklevel=2)
-    table.notes = tuple(notes)
+    table.notes = (*notes, *_outcomes(labels, compared))
     return table
 
 
@@ -220,6 +220,15 @@ def _by_ml(model: FittedModel) -> FittedModel:
     if isinstance(model, LinearMixedModel) and model.reml:
         return with_criterion(model, REML=False)
     return model
+
+
+def _outcomes(labels: Sequence[str], models: Sequence[FittedModel]) -> list[str]:
+    """What is wrong with the fits compared."""
+    mixed = [(k, m) for k, m in zip(labels, models, strict=True) if isinstance(m, LinearMixedModel)]
+    failed = [
+        f"{k}: the fit did not converge; the test is void." for k, m in mixed if not m.converged
+    ]
+    return failed + [f"{k}: the fit is singular." for k, m in mixed if m.is_singular]
 
 
 def _columns(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from .convergence import Convergence, warn_about_fit
+from .convergence import Convergence
 from .fitted import FittedModel, optimize
 from .random_effects import RandomEffects, coefficients_by_group, random_effects
 from .varcorr import VarCorr
@@ -241,8 +241,7 @@ class LinearModel(FittedModel):
 
 
 def with_criterion(model: LinearMixedModel, REML: bool) -> LinearMixedModel:
-    """The same model and data by the other criterion, re-using the model matrices."""
+    """The same model and data by the other criterion, re-using the model matrices; warns of nothing."""
     call = replace(model._call, control=replace(model._call.control, start=None))
     fit = optimize(model._matrices, REML, call.control, call.n_threads, design=model._design)
-    warn_about_fit(fit, model._matrices.terms, model._matrices.fixed_names, stacklevel=3)
     return LinearMixedModel(model.formula, model._matrices, fit, call, model._new_response)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from .convergence import warn_about_fit
 from .errors import DataError
 
 if TYPE_CHECKING:
@@ -22,7 +24,10 @@ def update(
     if formula is None and data is None:
         from .model import with_criterion
 
-        return with_criterion(model, reml)
+        updated = with_criterion(model, reml)
+        m = updated._matrices
+        warn_about_fit(updated._fit, m.terms, m.fixed_names, stacklevel=3)
+        return updated
     from .fit import lmer
 
     call = model._call
@@ -30,7 +35,7 @@ def update(
         updated_formula(model, formula),
         call.data if data is None else data,
         REML=reml,
-        control=call.control,
+        control=replace(call.control, start=None),  # θ may have another length now
         n_threads=call.n_threads,
         **_arguments(model),
     )
