@@ -98,13 +98,14 @@ pub fn parts(
         parts.scale.push((0..g.rows).map(|i| g.at(i, i)).sum());
         for node in (0..symbolic.nodes()).filter(|&node| symbolic.group[node] as usize == group) {
             for c in 0..directions.columns {
-                let image = &mut images[symbolic.scalar[node] + c * size..][..g.rows];
+                let width = symbolic.columns(node).len();
+                let image = &mut images[symbolic.scalar[node] + c * size..][..width];
                 if good {
                     solve_transposed(lambda, image);
                 }
                 let weight = if c == 0 { directions.weight } else { 1.0 };
-                for b in 0..g.rows {
-                    for a in 0..g.rows {
+                for b in 0..width {
+                    for a in 0..width {
                         g.data[a + b * g.rows] -= weight * image[a] * image[b];
                     }
                 }
@@ -121,10 +122,10 @@ fn well_conditioned(lambda: &Small) -> bool {
     (0..lambda.cols).all(|i| lambda.at(i, i).abs() >= CONDITIONED * largest.max(1.0))
 }
 
-/// x ← λ'⁻¹ x.
+/// x ← λ'⁻¹ x, for the first columns of λ if x is shorter.
 fn solve_transposed(lambda: &Small, x: &mut [f64]) {
-    for i in (0..lambda.cols).rev() {
-        let known: f64 = (i + 1..lambda.cols).map(|l| lambda.at(l, i) * x[l]).sum();
+    for i in (0..x.len()).rev() {
+        let known: f64 = (i + 1..x.len()).map(|l| lambda.at(l, i) * x[l]).sum();
         x[i] = (x[i] - known) / lambda.at(i, i);
     }
 }
@@ -148,8 +149,9 @@ fn sum_complements(factor: &Factor<'_>, group: usize) -> Small {
         while node < symbolic.nodes() && symbolic.scalar[node] < front.start + front.own {
             if symbolic.group[node] as usize == group {
                 let place = symbolic.scalar[node] - front.start;
-                for b in 0..q {
-                    for a in 0..q {
+                let width = symbolic.columns(node).len();
+                for b in 0..width {
+                    for a in 0..width {
                         let unit = f64::from(u8::from(a == b));
                         let inverse = factor.inverse[front.square + place + a + (place + b) * front.stride];
                         sum.data[a + b * q] += unit - inverse;
@@ -206,15 +208,16 @@ fn sum_by_products(factor: &Factor<'_>, group: usize, team: &Team) -> Result<Sma
         let columns = batch.len() * q;
         let mut unit = vec![0.0; size * columns];
         for (k, &node) in batch.iter().enumerate() {
-            (0..q).for_each(|i| unit[symbolic.scalar[node] + i + (k * q + i) * size] = 1.0);
+            symbolic.columns(node).enumerate().for_each(|(i, row)| unit[row + (k * q + i) * size] = 1.0);
         }
         let product = complement_product(factor, &unit, columns, team);
         let mut solved = Aligned::zeros(size * columns);
         factor.add_scaled(&product, columns, &mut solved);
         factor.forward(&mut solved, columns);
         for (k, &node) in batch.iter().enumerate() {
-            for b in 0..q {
-                for a in 0..q {
+            let width = symbolic.columns(node).len();
+            for b in 0..width {
+                for a in 0..width {
                     let (x, y) = (&solved[(k * q + a) * size..][..size], &solved[(k * q + b) * size..][..size]);
                     let explained: f64 = x.iter().zip(y).map(|(x, y)| x * y).sum();
                     sum.data[a + b * q] += product[symbolic.scalar[node] + a + (k * q + b) * size] - explained;

@@ -48,7 +48,7 @@ impl Elements {
             for &node in &nodes {
                 let node = node as usize;
                 let place = symbolic.local(&symbolic.fronts[front as usize], node);
-                let width = symbolic.scalar[node + 1] - symbolic.scalar[node];
+                let width = symbolic.columns(node).len();
                 elements.places.extend((place..place + width).map(|p| p as u32));
                 elements.column.push(column as u32);
                 column += width;

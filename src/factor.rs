@@ -169,10 +169,9 @@ impl<'s> Factor<'s> {
     fn scale_panel(&self, front: &Front, columns: std::ops::Range<usize>, target: &mut [f64]) {
         let (panels, stride) = (&self.system.panels, front.stride);
         let mut first = 0;
-        for &(group, count) in &front.runs {
-            let lambda = self.rest_lambda(group);
-            let q = lambda.cols;
-            for node in 0..count as usize {
+        for run in &front.runs {
+            let (lambda, q) = (self.rest_lambda(run.group), run.width);
+            for node in 0..run.nodes {
                 let start = first + node * q;
                 for j in 0..q {
                     if columns.contains(&(start + j)) {
@@ -189,7 +188,7 @@ impl<'s> Factor<'s> {
                     }
                 }
             }
-            first += count as usize * q;
+            first += run.nodes * q;
             if first >= columns.end {
                 break;
             }
@@ -200,10 +199,9 @@ impl<'s> Factor<'s> {
     #[inline(always)]
     fn scale_rows(&self, front: &Front, start: usize, column: &mut [f64]) {
         let mut row = 0;
-        for &(group, count) in &front.runs {
-            let lambda = self.rest_lambda(group);
-            let q = lambda.cols;
-            let end = row + count as usize * q;
+        for run in &front.runs {
+            let (lambda, q) = (self.rest_lambda(run.group), run.width);
+            let end = row + run.nodes * q;
             let mut from = row.max(start);
             if q == 1 {
                 let factor = lambda.data[0];
@@ -262,7 +260,7 @@ impl<'s> Factor<'s> {
         team.each(symbolic.nodes().div_ceil(NODES), |task| {
             let mut row = vec![0.0; columns];
             for node in piece(task, NODES, symbolic.nodes()) {
-                for k in 0..symbolic.scalar[node + 1] - symbolic.scalar[node] {
+                for k in 0..symbolic.columns(node).len() {
                     row.fill(0.0);
                     for &entry in elements.uses(node) {
                         let e = elements.owner[entry as usize] as usize;
@@ -287,11 +285,12 @@ impl<'s> Factor<'s> {
         let symbolic = &self.system.symbolic;
         let size = symbolic.size;
         for node in 0..symbolic.nodes() {
-            let (start, lambda) = (symbolic.scalar[node], self.rest_lambda(symbolic.group[node]));
+            let (start, q) = (symbolic.scalar[node], symbolic.columns(node).len());
+            let lambda = self.rest_lambda(symbolic.group[node]);
             for c in 0..columns {
-                for i in 0..lambda.cols {
+                for i in 0..q {
                     out[start + i + c * size] +=
-                        (i..lambda.cols).map(|l| lambda.at(l, i) * x[start + l + c * size]).sum::<f64>();
+                        (i..q).map(|l| lambda.at(l, i) * x[start + l + c * size]).sum::<f64>();
                 }
             }
         }
@@ -304,7 +303,7 @@ impl<'s> Factor<'s> {
             let (start, lambda) = (symbolic.scalar[node], self.rest_lambda(symbolic.group[node]));
             for c in 0..columns {
                 let from = start + c * symbolic.size;
-                for i in (0..lambda.cols).rev() {
+                for i in (0..symbolic.columns(node).len()).rev() {
                     x[from + i] = (0..=i).map(|l| lambda.at(i, l) * x[from + l]).sum();
                 }
             }
@@ -557,9 +556,9 @@ fn element_weights(system: &System, lambdas: &[Small], e: usize, pivot: &[f64], 
     }
     for entry in elements.range(e) {
         let lambda = &lambdas[system.symbolic.group[elements.nodes[entry] as usize] as usize + 1];
-        let q = lambda.cols;
-        let from = elements.column[entry] as usize * r;
-        let block = &mut target[from..from + q * r];
+        let columns = elements.entry(e, entry);
+        let q = columns.len();
+        let block = &mut target[columns.start * r..columns.end * r];
         for j in 0..q {
             for i in 0..r {
                 block[i + j * r] = (j..q).map(|l| lambda.at(l, j) * block[i + l * r]).sum();

@@ -186,7 +186,7 @@ fn rest_directions(factor: &Factor<'_>, parameters: &[Parameter], z: &[f64]) -> 
     let mut score = vec![0.0; parameters.len()];
     for (k, parameter) in parameters.iter().enumerate() {
         for node in (0..symbolic.nodes()).filter(|&node| symbolic.group[node] as usize + 1 == parameter.group) {
-            let range = symbolic.scalar[node]..symbolic.scalar[node + 1];
+            let range = symbolic.columns(node);
             let out = &mut directions[range.start + k * size..range.end + k * size];
             parameter.direction(&z[range.clone()], out);
             score[k] += out.iter().zip(&z[range]).map(|(c, z)| c * z).sum::<f64>();

@@ -70,7 +70,8 @@ fn rest_modes(factor: &Factor<'_>, solution: &[f64], group: usize) -> Vec<f64> {
     let mut modes = vec![0.0; factor.system.groups[group + 1].levels * q];
     for node in (0..symbolic.nodes()).filter(|&node| symbolic.group[node] as usize == group) {
         let level = symbolic.level[node] as usize;
-        modes[level * q..(level + 1) * q].copy_from_slice(&solution[symbolic.scalar[node]..symbolic.scalar[node + 1]]);
+        let columns = symbolic.columns(node);
+        modes[level * q..level * q + columns.len()].copy_from_slice(&solution[columns]);
     }
     modes
 }
@@ -171,9 +172,11 @@ fn rest_blocks(factor: &Factor<'_>, group: usize) -> Vec<Small> {
         for node in (first..symbolic.nodes()).take_while(|&node| symbolic.scalar[node] < front.start + front.own) {
             if symbolic.group[node] as usize == group {
                 let place = symbolic.scalar[node] - front.start;
+                let width = symbolic.columns(node).len();
                 let block = &mut blocks[symbolic.level[node] as usize];
-                for b in 0..q {
-                    for a in 0..q {
+                (width..q).for_each(|i| block.set(i, i, 1.0));
+                for b in 0..width {
+                    for a in 0..width {
                         block.set(a, b, factor.inverse[front.square + place + a + (place + b) * front.stride]);
                     }
                 }

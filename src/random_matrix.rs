@@ -20,7 +20,8 @@ pub struct Group {
     theta: Vec<Range<usize>>,
 }
 
-/// Shifting a patterned term costs a column, so it is done only where digits are at stake.
+/// Shifting a patterned term costs a column, so it is done only where digits are at stake; shifting a
+/// free one costs nothing but the zeros of a dummy.
 const FAR: f64 = 8.0;
 
 impl Group {
@@ -138,7 +139,7 @@ fn group(
     let free = blocks.len() == 1 && constant.is_some();
     let wanted = |mean: f64, spread: f64| {
         if free {
-            true
+            mean > spread
         } else {
             leading && mean > FAR * spread
         }

@@ -39,8 +39,16 @@ pub struct Front {
     pub below: Vec<u32>,
     /// Their places in the parent.
     pub in_parent: Vec<u32>,
-    /// (group, number of levels) of consecutive rows: own columns first.
-    pub runs: Vec<(u32, u32)>,
+    /// Consecutive nodes of one kind, own columns first.
+    pub runs: Vec<Run>,
+}
+
+/// Consecutive nodes of one group and width in a front's rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    pub group: u32,
+    pub width: usize,
+    pub nodes: usize,
 }
 
 /// Order and storage of the complement.
@@ -65,9 +73,10 @@ pub struct Symbolic {
 
 /// The complement's shape before ordering: nodes numbered group by group.
 pub struct Graph {
-    /// Random effects per level of each remaining group.
-    pub effects: Vec<usize>,
     pub levels: Vec<usize>,
+    /// Scalar columns of each node: trailing columns that are zero throughout a level are left out
+    /// (their rows of M are those of the identity).
+    pub widths: Vec<usize>,
     /// Nodes of each leading level.
     pub elements: Vec<Vec<u32>>,
 }
@@ -78,7 +87,7 @@ impl Graph {
     }
 
     fn scalars(&self) -> usize {
-        self.effects.iter().zip(&self.levels).map(|(q, levels)| q * levels).sum()
+        self.widths.iter().sum()
     }
 
     /// (group, level) of every node.
@@ -106,6 +115,11 @@ impl Symbolic {
 
     pub fn nodes(&self) -> usize {
         self.group.len()
+    }
+
+    /// Scalar columns of a node.
+    pub fn columns(&self, node: usize) -> std::ops::Range<usize> {
+        self.scalar[node]..self.scalar[node + 1]
     }
 
     /// Place in `front` of the first column of node `node`, which must occur in it.
@@ -201,16 +215,23 @@ fn ordered(nodes: usize, start: &[usize], below: &[usize]) -> Result<(Vec<u32>, 
         let (forward, _) = perm.arrays();
         forward.iter().enumerate().for_each(|(place, &node)| order[node] = place as u32);
     }
-    let SymbolicCholeskyRaw::Supernodal(raw) = symbolic.raw() else {
-        return Err(Error::Convergence("the symbolic analysis gave no supernodes".into()));
-    };
-    let (begin, end) = (raw.supernode_begin(), raw.supernode_end());
-    let supernodes = (0..raw.n_supernodes()).map(|s| {
-        let mut rows: Vec<u32> = raw.supernode(s).pattern().iter().map(|&row| row as u32).collect();
+    let sorted = |rows: &[usize]| {
+        let mut rows: Vec<u32> = rows.iter().map(|&row| row as u32).collect();
         rows.sort_unstable();
-        (begin[s], end[s], rows)
-    });
-    Ok((order, supernodes.collect()))
+        rows
+    };
+    let supernodes = match symbolic.raw() {
+        SymbolicCholeskyRaw::Supernodal(raw) => {
+            let (begin, end) = (raw.supernode_begin(), raw.supernode_end());
+            (0..raw.n_supernodes()).map(|s| (begin[s], end[s], sorted(raw.supernode(s).pattern()))).collect()
+        }
+        // Next to no fill: every column its own supernode, without the diagonal's own row.
+        SymbolicCholeskyRaw::Simplicial(raw) => {
+            let (start, rows) = (raw.col_ptr(), raw.row_idx());
+            (0..nodes).map(|j| (j, j + 1, sorted(&rows[start[j] + 1..start[j + 1]]))).collect()
+        }
+    };
+    Ok((order, supernodes))
 }
 
 fn build(graph: &Graph, order: Vec<u32>, supernodes: Supernodes) -> Symbolic {
@@ -221,8 +242,10 @@ fn build(graph: &Graph, order: Vec<u32>, supernodes: Supernodes) -> Symbolic {
         level[order[node] as usize] = l;
     }
     let mut scalar = vec![0];
-    for &g in &group {
-        scalar.push(scalar[scalar.len() - 1] + graph.effects[g as usize]);
+    let mut widths = vec![0; nodes];
+    graph.widths.iter().zip(&order).for_each(|(&width, &place)| widths[place as usize] = width);
+    for width in widths {
+        scalar.push(scalar[scalar.len() - 1] + width);
     }
     let mut symbolic = Symbolic {
         size: scalar[nodes],
@@ -251,16 +274,16 @@ fn build(graph: &Graph, order: Vec<u32>, supernodes: Supernodes) -> Symbolic {
 }
 
 fn front(symbolic: &Symbolic, (begin, end, below): &(usize, usize, Vec<u32>), owner: &[u32]) -> Front {
-    let width = |node: usize| symbolic.scalar[node]..symbolic.scalar[node + 1];
     let start = symbolic.scalar[*begin];
     let own = symbolic.scalar[*end] - start;
-    let rows: Vec<u32> = below.iter().flat_map(|&node| width(node as usize)).map(|column| column as u32).collect();
+    let rows: Vec<u32> = below.iter().flat_map(|&node| symbolic.columns(node as usize)).map(|column| column as u32).collect();
     let size = own + rows.len();
-    let mut runs: Vec<(u32, u32)> = Vec::new();
+    let mut runs: Vec<Run> = Vec::new();
     for node in (*begin..*end).chain(below.iter().map(|&node| node as usize)) {
+        let (group, width) = (symbolic.group[node], symbolic.columns(node).len());
         match runs.last_mut() {
-            Some((group, count)) if *group == symbolic.group[node] => *count += 1,
-            _ => runs.push((symbolic.group[node], 1)),
+            Some(run) if run.group == group && run.width == width => run.nodes += 1,
+            _ => runs.push(Run { group, width, nodes: 1 }),
         }
     }
     Front {
@@ -286,8 +309,7 @@ fn link(symbolic: &mut Symbolic, supernodes: &Supernodes) {
         for &node in &supernodes[s].2 {
             let node = node as usize;
             let place = symbolic.local(target, node);
-            let width = symbolic.scalar[node + 1] - symbolic.scalar[node];
-            places.extend((place..place + width).map(|p| p as u32));
+            places.extend((place..place + symbolic.columns(node).len()).map(|p| p as u32));
         }
         symbolic.fronts[s].in_parent = places;
     }

@@ -193,10 +193,16 @@ fn graph(sums: &CrossProducts, leading: &LevelSums) -> Graph {
         first += count as u32;
     }
     Graph {
-        effects: sums.groups.iter().skip(1).map(Group::effects).collect(),
+        widths: sums.rest.iter().flat_map(|rest| (0..rest.levels).map(|j| used_columns(rest, j))).collect(),
         levels,
         elements,
     }
+}
+
+/// Columns of a level up to the last that is not zero throughout.
+fn used_columns(sums: &LevelSums, j: usize) -> usize {
+    let level = sums.level(j);
+    (1..sums.width).rev().find(|&i| level[i * sums.stride + i] != 0.0).map_or(1, |i| i + 1)
 }
 
 fn check_memory(symbolic: &Symbolic) -> Result<()> {
@@ -225,8 +231,8 @@ fn project(system: &System, sums: &CrossProducts) -> Vec<f64> {
             let pairs = leading_pairs(sums, group);
             let place = find(pairs, e, level, &mut next[group as usize]);
             let from = (elements.columns[e] + elements.column[entry] as usize) * width;
-            let block = &mut values[from..from + pairs.value(place).len()];
-            block.copy_from_slice(pairs.value(place));
+            let block = &mut values[from..from + system.symbolic.columns(node).len() * width];
+            block.copy_from_slice(&pairs.value(place)[..block.len()]);
             for column in block.chunks_exact_mut(width) {
                 for i in 0..width {
                     let pivot = triangle[i * stride + i];
@@ -270,7 +276,7 @@ fn fill_panels(system: &mut System, sums: &CrossProducts) {
     let mut add = |a: usize, b: usize, value: &dyn Fn(usize, usize) -> f64| {
         let front = &symbolic.fronts[owner[a]];
         let (row, column) = (symbolic.local(front, b), symbolic.local(front, a));
-        let (rows, columns) = (width(symbolic, b), width(symbolic, a));
+        let (rows, columns) = (symbolic.columns(b).len(), symbolic.columns(a).len());
         for j in 0..columns {
             for i in 0..rows {
                 panels[front.panel + (row + i) + (column + j) * front.stride] += value(i, j);
@@ -339,10 +345,6 @@ fn fill_panels(system: &mut System, sums: &CrossProducts) {
     system.panels = panels;
 }
 
-fn width(symbolic: &Symbolic, node: usize) -> usize {
-    symbolic.scalar[node + 1] - symbolic.scalar[node]
-}
-
 /// Number of the first node of each remaining group, before ordering.
 fn first_nodes(system: &System) -> Vec<usize> {
     let mut first = vec![0];
@@ -361,7 +363,7 @@ fn fill_cross(system: &mut System, sums: &CrossProducts) {
     for node in 0..symbolic.nodes() {
         let own = &sums.rest[symbolic.group[node] as usize];
         let level = own.level(symbolic.level[node] as usize);
-        for i in 0..own.width {
+        for i in 0..symbolic.columns(node).len() {
             for c in 0..columns {
                 let mut value = level[i * own.stride + own.width + c];
                 for &entry in elements.uses(node) {
