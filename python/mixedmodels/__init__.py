@@ -6,8 +6,6 @@
 >>> print(m.summary())                                                         # doctest: +SKIP
 """
 
-from importlib.metadata import PackageNotFoundError, version
-
 from . import datasets
 from .control import Control
 from .errors import (
@@ -26,11 +24,6 @@ from .errors import (
 from .fit import lm, lmer, lmer_arrays
 from .lrt import BoundaryWarning, LikelihoodRatioTable, anova
 from .model import LinearMixedModel, LinearModel
-
-try:
-    __version__ = version("mixedmodels")
-except PackageNotFoundError:  # a checkout that was never installed
-    __version__ = "0+unknown"
 
 __all__ = [
     "BoundaryWarning",
@@ -56,3 +49,15 @@ __all__ = [
     "lmer",
     "lmer_arrays",
 ]
+
+
+def __getattr__(name: str) -> str:
+    """`__version__`, read when asked for: importlib.metadata is a tenth of the import time."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(__name__)
+    except PackageNotFoundError:  # a checkout that was never installed
+        return "0+unknown"

@@ -241,7 +241,7 @@ class LinearModel(FittedModel):
 
 
 def with_criterion(model: LinearMixedModel, REML: bool) -> LinearMixedModel:
-    """The same model and data by the other criterion, re-using the model matrices; warns of nothing."""
+    """The same model and data by either criterion, re-using the matrices; warns of nothing."""
     call = replace(model._call, control=replace(model._call.control, start=None))
     fit = optimize(model._matrices, REML, call.control, call.n_threads, design=model._design)
     return LinearMixedModel(model.formula, model._matrices, fit, call, model._new_response)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 import textwrap
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from .text import (
     LEGEND,
     abbreviate,
     decimals,
+    escape,
     html_table,
     left_table,
     p_values,

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from html import escape
 
-__all__ = ["abbreviate", "decimals", "html_table", "left_table", "p_values", "right_table", "stars"]
+__all__ = [
+    "abbreviate",
+    "decimals",
+    "escape",
+    "html_table",
+    "left_table",
+    "p_values",
+    "pad",
+    "right_table",
+    "stars",
+]
 
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"), (0.1, "."))
 LEGEND = "Signif. codes:  0 ‘***’ 0.001 ‘**’ 0.01 ‘*’ 0.05 ‘.’ 0.1 ‘ ’ 1"
@@ -95,6 +104,13 @@ def pad(cells: Sequence[str]) -> list[str]:
     """Right-align strings to a common width."""
     width = max([len(cell) for cell in cells], default=0)
     return [cell.rjust(width) for cell in cells]
+
+
+def escape(text: str) -> str:
+    """As html.escape(), whose import alone takes five milliseconds."""
+    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
+        text = text.replace(character, entity)
+    return text
 
 
 def html_table(
