@@ -1,4 +1,4 @@
-"""Predictions against lme4's predict(), and what happens with levels and columns that are not there."""
+"""Predictions against lme4's predict(); levels and columns that are not there."""
 
 from __future__ import annotations
 

@@ -16,7 +16,10 @@ SCRIPT = Path(__file__).parents[1] / "examples" / "clinic_tutorial.py"
 @functools.cache
 def output() -> str:
     """What the script prints, matplotlib out of its reach."""
-    code = f"import sys, runpy; sys.modules['matplotlib'] = None; runpy.run_path({str(SCRIPT)!r}, run_name='__main__')"
+    code = (
+        "import sys, runpy; sys.modules['matplotlib'] = None; "
+        f"runpy.run_path({str(SCRIPT)!r}, run_name='__main__')"
+    )
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         capture_output=True,

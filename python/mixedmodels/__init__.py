@@ -6,8 +6,10 @@
 >>> print(m.summary())                                                         # doctest: +SKIP
 """
 
-from . import datasets
-from .control import Control
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from .errors import (
     ConvergenceError,
     ConvergenceWarning,
@@ -21,9 +23,15 @@ from .errors import (
     RankDeficiencyWarning,
     SingularFitWarning,
 )
-from .fit import lm, lmer, lmer_arrays
-from .lrt import BoundaryWarning, LikelihoodRatioTable, anova
-from .model import LinearMixedModel, LinearModel
+
+if TYPE_CHECKING:
+    from . import datasets
+    from .control import Control
+    from .fit import lm, lmer, lmer_arrays
+    from .lrt import BoundaryWarning, LikelihoodRatioTable, anova
+    from .model import LinearMixedModel, LinearModel
+
+    __version__: str
 
 __all__ = [
     "BoundaryWarning",
@@ -50,11 +58,40 @@ __all__ = [
     "lmer_arrays",
 ]
 
+# Imported when first used: `import mixedmodels` in a program that may not fit a model costs nothing.
+_LAZY = {
+    "BoundaryWarning": "lrt",
+    "Control": "control",
+    "LikelihoodRatioTable": "lrt",
+    "LinearMixedModel": "model",
+    "LinearModel": "model",
+    "anova": "lrt",
+    "lm": "fit",
+    "lmer": "fit",
+    "lmer_arrays": "fit",
+}
 
-def __getattr__(name: str) -> str:
-    """`__version__`, read when asked for: importlib.metadata is a tenth of the import time."""
-    if name != "__version__":
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _LAZY:
+        value = getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    elif name == "datasets":
+        return import_module(".datasets", __name__)
+    elif name == "__version__":
+        value = _version()
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _version() -> str:
     from importlib.metadata import PackageNotFoundError, version
 
     try:
