@@ -24,7 +24,7 @@ tools:
 $(BIN)/.installed: pyproject.toml | tools
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet 'maturin>=1.7,<2'
-	$(BIN)/maturin develop --release --quiet --extras dev
+	$(BIN)/maturin develop --release --quiet --extras plot,test,dev
 	@touch $@
 
 setup: tools $(BIN)/.installed ## .venv with everything, extension compiled and installed
