@@ -1,7 +1,7 @@
 """formulaic's parser with R's operators, extended by the bars of mixed models.
 
 formulaic turns tokens into a tree by operator precedence and evaluates it bottom-up on ordered sets
-of terms.  This file supplies the tokens (R's names, numbers and calls) and the table of operators:
+of terms.  `formula_tokens.py` supplies the tokens, this file the table of operators:
 
     ~  (split off before)     |  ||  one random term each          +  -   union, difference
     *  /  %in%  :  ^  **      R's products; `/` to the right of a bar builds nested groups
@@ -138,7 +138,7 @@ def _power(terms: TermSet, exponent: TermSet) -> TermSet:
     if not expr.isdigit() or int(expr) < 1:
         raise _Problem("the power of a term is a whole number of at least 1", exponent)
     result = OrderedSet(terms)
-    for _ in range(min(int(expr), len(terms)) - 1):  # (a + b)^k stops growing at k = 2
+    for _ in range(min(int(expr), len(terms)) - 1):  # (a + b)^k stops growing at 2 terms
         result = OrderedSet([*result, *_products(result, terms)])
     return result
 

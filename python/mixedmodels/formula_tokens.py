@@ -67,6 +67,8 @@ class SourceTokens:
             token.token = self._keep(column_expression(name, start))
         elif token.token in ("[", "]"):
             _fail("square brackets mean nothing here", self.text, start)
+        elif raw.startswith("%") and token.token != "in":
+            _fail(f"'{raw}%' is not an operator of formulas", self.text, start)
         return token
 
 
@@ -124,6 +126,12 @@ def translate(error: FormulaicError, text: str) -> FormulaError:
         message = "something is missing beside this operator"
     elif message.startswith("Missing operator"):
         message = "an operator is missing" + message.removeprefix("Missing operator").split(". ")[0]
+    elif message.startswith("Unknown operator"):
+        message = (
+            message.removeprefix("Unknown operator ").strip(".") + " is not an operator of formulas"
+        )
+    elif message.startswith("Unexpected"):
+        message = "this is not understood here"
     return FormulaError(message, text, at if at >= 0 else len(text))
 
 

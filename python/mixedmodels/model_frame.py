@@ -46,8 +46,7 @@ class ModelFrame:
     table: Table
     variables: dict[str, Matrix | Factor]
     groups: dict[str, Factor]
-    response: Array | None  # None for `cbind(...)`; see response_columns
-    response_columns: Matrix | None
+    response_columns: Matrix  # more than one for `cbind(...)`
     weights: Array | None
     offset: Array | None
     rows: NDArray[np.uint32] | None
@@ -57,6 +56,12 @@ class ModelFrame:
     state: dict[str, dict[str, Any]] = field(repr=False)
     context: Mapping[str, Any] = field(repr=False)
     offset_argument: Expression | str | None = None  # "array" where it cannot be had for new data
+
+    @property
+    def response(self) -> Array | None:
+        """(n_table,) the response; None for the several columns of `cbind(...)`."""
+        columns = self.response_columns.columns
+        return columns[0] if len(columns) == 1 else None
 
     @property
     def n_table(self) -> int:
@@ -103,17 +108,16 @@ def model_frame(
         raise DataError("the data have no rows")
     formula = formula.expand(table.names)
     evaluator = Evaluator(table, formula.text, context)
-    response, response_columns = _response(formula, evaluator)
+    response = _response(formula, evaluator)
     variables = _variables(formula, evaluator)
     groups = _groups(formula, evaluator)
     given_weights = given_numbers(weights, "weights", evaluator)
     total_offset, argument = _offset(formula, offset, evaluator)
     used = _UsedRows(table)
-    if formula.response is not None:
-        used.add_columns(formula.response.text, response_columns or Matrix((response,), ("",)))  # type: ignore[arg-type]
-    used.add_variables(variables | {k: g for k, g in groups.items() if k not in variables})
-    used.add_numbers("weights", given_weights)
-    used.add_numbers("offset", total_offset)
+    used.add(response)
+    used.add(variables)
+    used.add(groups)
+    used.add({"weights": _columns(given_weights), "offset": _columns(total_offset)})
     rows = used.rows(na_action)
     zeros, rows = _positive_weights(given_weights, rows, table)
     _report(used, zeros, rows, table.n)
@@ -122,8 +126,7 @@ def model_frame(
         table=table,
         variables={k: _only_used(v, rows) for k, v in variables.items()},
         groups={k: g.drop_unused(rows) for k, g in groups.items()},
-        response=response,
-        response_columns=response_columns,
+        response_columns=next(iter(response.values())),
         weights=given_weights,
         offset=total_offset,
         rows=rows,
@@ -139,7 +142,8 @@ def model_frame(
 # --- evaluation ---------------------------------------------------------------------------------
 
 
-def _response(formula: Formula, evaluator: Evaluator) -> tuple[Array | None, Matrix | None]:
+def _response(formula: Formula, evaluator: Evaluator) -> dict[str, Matrix]:
+    """The response by its name; `cbind(s, f)` has a column for each argument."""
     if formula.response is None:
         raise FormulaError(
             "the formula has no response; expected 'y ~ ...' with the response left of '~'",
@@ -148,10 +152,15 @@ def _response(formula: Formula, evaluator: Evaluator) -> tuple[Array | None, Mat
         )
     node = formula.response.node
     if isinstance(node, Call) and node.function == "cbind":
-        parts = [Expression(f"{formula.response.text}", a, node.position) for a in node.arguments]
+        parts = [Expression(formula.response.text, a, node.position) for a in node.arguments]
         columns = tuple(evaluator.numbers(part, "response") for part in parts)
-        return None, Matrix(columns, tuple(str(j + 1) for j in range(len(columns))))
-    return evaluator.numbers(formula.response, "response"), None
+        names = tuple(str(j + 1) for j in range(len(columns)))
+        return {formula.response.text: Matrix(columns, names)}
+    return {formula.response.text: _columns(evaluator.numbers(formula.response, "response"))}
+
+
+def _columns(numbers: Array | None) -> Matrix:
+    return Matrix((), ()) if numbers is None else Matrix((numbers,), ("",))
 
 
 def _variables(formula: Formula, evaluator: Evaluator) -> dict[str, Matrix | Factor]:
@@ -217,24 +226,21 @@ class _UsedRows:
         self.counts: dict[str, int] = {}
         self.dropped: NDArray[np.bool_] | None = None
 
-    def add_variables(self, variables: Mapping[str, Matrix | Factor]) -> None:
+    def add(self, variables: Mapping[str, Matrix | Factor]) -> None:
+        """Look for missing values; raises `DataError` for infinite ones."""
         for name, variable in variables.items():
             if isinstance(variable, Factor):
-                self._add(name, variable.missing())
+                self._count(name, variable.missing())
             else:
-                self.add_columns(name, variable)
+                self._add_columns(name, variable)
 
-    def add_columns(self, name: str, matrix: Matrix) -> None:
+    def _add_columns(self, name: str, matrix: Matrix) -> None:
         total: NDArray[np.bool_] | None = None
         for column in matrix.columns:
             mask = self._not_finite(name, column)
             if mask is not None:
                 total = mask if total is None else total | mask
-        self._add(name, total)
-
-    def add_numbers(self, name: str, column: Array | None) -> None:
-        if column is not None:
-            self._add(name, self._not_finite(name, column))
+        self._count(name, total)
 
     def _not_finite(self, name: str, column: Array) -> NDArray[np.bool_] | None:
         finite = np.isfinite(column)
@@ -252,7 +258,7 @@ class _UsedRows:
         check_magnitude(name, column[finite])
         return np.logical_not(finite, out=finite)
 
-    def _add(self, name: str, mask: NDArray[np.bool_] | None) -> None:
+    def _count(self, name: str, mask: NDArray[np.bool_] | None) -> None:
         if mask is None or name in self.counts:
             return
         self.counts[name] = int(np.count_nonzero(mask))
