@@ -222,9 +222,7 @@ impl<'s> Factor<'s> {
         let fronts = &self.system.symbolic.fronts;
         let mut log_det = 0.0;
         for (s, front) in fronts.iter().enumerate() {
-            if s % 64 == 0 {
-                team.check()?;
-            }
+            team.check_every(s)?;
             let (before, after) = self.squares.split_at_mut(front.square + front.stride * front.size);
             let square = &mut before[front.square..];
             log_det += 2.0 * dense::eliminate(team, square, front.size, front.own, front.stride)?;

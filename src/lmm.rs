@@ -58,7 +58,7 @@ pub struct Fit {
 pub fn fit(design: &Design, reml: bool, settings: &Settings, report: Report<'_>, team: &Team) -> Result<Fit> {
     let began = Instant::now();
     let sums = CrossProducts::new(design, team)?;
-    let system = Arc::new(System::new(&sums)?);
+    let system = Arc::new(System::new(&sums, team)?);
     check_identified(&system, reml)?;
     let mut problem = Problem::new(&system, reml, team);
     let (outcome, messages) = optimise(&sums, &mut problem, settings, report, began)?;

@@ -31,16 +31,18 @@ struct ByLevel {
 }
 
 impl ByLevel {
-    fn new(design: &Design, group: &Group) -> Result<Self> {
+    fn new(design: &Design, group: &Group, team: &Team) -> Result<Self> {
         let n = design.table.n();
         let mut start = vec![0; group.levels + 1];
         for i in 0..n {
+            team.check_every(i)?;
             start[level(design, group, i)? + 1] += 1;
         }
         (0..group.levels).for_each(|j| start[j + 1] += start[j]);
         let mut next = start.clone();
         let mut rows = vec![0; n];
         for i in 0..n {
+            team.check_every(i)?;
             let place = &mut next[level(design, group, i)?];
             rows[*place] = i as u32;
             *place += 1;
@@ -57,7 +59,7 @@ impl PairSums {
         let mut pairs = Vec::new();
         for s in 0..groups.len() {
             if s + 1 < groups.len() {
-                let by_level = ByLevel::new(design, &groups[s])?;
+                let by_level = ByLevel::new(design, &groups[s], team)?;
                 for t in s + 1..groups.len() {
                     pairs.push(PairSums::new(design, groups, (s, t), &by_level, team)?);
                 }

@@ -74,6 +74,16 @@ impl Team {
         }
     }
 
+    /// `check` for the k-th round of a loop of short rounds: looks now and then.
+    #[inline]
+    pub fn check_every(&self, k: usize) -> Result<()> {
+        if k % 256 == 0 {
+            self.check()
+        } else {
+            Ok(())
+        }
+    }
+
     /// Has the caller raised the flag?
     pub fn stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)

@@ -56,7 +56,7 @@ pub fn moments(sums: &CrossProducts, system: &System, reml: bool, team: &Team) -
 /// Fit group `g` alone; also the variance without any random effects.
 fn alone(sums: &CrossProducts, g: usize, reml: bool, team: &Team) -> Result<(Alone, f64)> {
     let sums = only(sums, g);
-    let system = System::new(&sums)?;
+    let system = System::new(&sums, team)?;
     let own = diagonal(&system, reml, team)?;
     let settings = Settings {
         tolerance: TOLERANCE,

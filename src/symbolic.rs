@@ -7,6 +7,7 @@
 
 use crate::elements::Elements;
 use crate::error::{Error, Result};
+use crate::parallel::Team;
 use faer::sparse::linalg::cholesky::{
     factorize_symbolic_cholesky, CholeskySymbolicParams, SymbolicCholeskyRaw, SymmetricOrdering,
 };
@@ -102,10 +103,10 @@ type Supernodes = Vec<(usize, usize, Vec<u32>)>;
 
 impl Symbolic {
     /// Analyse a complement.
-    pub fn new(graph: &Graph) -> Result<Symbolic> {
+    pub fn new(graph: &Graph, team: &Team) -> Result<Symbolic> {
         let nodes = graph.nodes();
         let whole = |nodes: usize| vec![(0, nodes, Vec::new())];
-        let (order, supernodes): (Vec<u32>, Supernodes) = match sparse_pattern(graph) {
+        let (order, supernodes): (Vec<u32>, Supernodes) = match sparse_pattern(graph, team)? {
             Some((start, below)) => ordered(nodes, &start, &below)?,
             None if nodes == 0 => (Vec::new(), Vec::new()),
             None => ((0..nodes as u32).collect(), whole(nodes)),
@@ -148,10 +149,10 @@ impl Symbolic {
 }
 
 /// Lower pattern (strict) of the complement by node, or None where one dense front is the better choice.
-fn sparse_pattern(graph: &Graph) -> Option<(Vec<usize>, Vec<usize>)> {
+fn sparse_pattern(graph: &Graph, team: &Team) -> Result<Option<(Vec<usize>, Vec<usize>)>> {
     let nodes = graph.nodes();
     if graph.scalars() <= SMALL || nodes < 2 {
-        return None;
+        return Ok(None);
     }
     let mut members: Vec<Vec<u32>> = vec![Vec::new(); nodes];
     for (e, element) in graph.elements.iter().enumerate() {
@@ -162,6 +163,7 @@ fn sparse_pattern(graph: &Graph) -> Option<(Vec<usize>, Vec<usize>)> {
     let mut seen = vec![u32::MAX; nodes];
     let (mut start, mut below) = (vec![0], Vec::new());
     for node in 0..nodes {
+        team.check_every(node)?;
         for &e in &members[node] {
             for &other in &graph.elements[e as usize] {
                 if other as usize > node && seen[other as usize] != node as u32 {
@@ -174,10 +176,10 @@ fn sparse_pattern(graph: &Graph) -> Option<(Vec<usize>, Vec<usize>)> {
         below[from..].sort_unstable();
         start.push(below.len());
         if connected && below.len() > limit {
-            return None;
+            return Ok(None);
         }
     }
-    Some((start, below))
+    Ok(Some((start, below)))
 }
 
 /// Do all elements hang together?

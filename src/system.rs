@@ -13,6 +13,7 @@ use crate::elements::add_products;
 use crate::error::{Error, Result};
 use crate::fixed_matrix::{Basis, FixedCoordinates};
 use crate::pairs::PairSums;
+use crate::parallel::Team;
 use crate::random_matrix::Group;
 use crate::symbolic::{Graph, Symbolic};
 
@@ -48,12 +49,12 @@ pub struct System {
 
 impl System {
     /// Prepare the cross-products for factorisation.
-    pub fn new(sums: &CrossProducts) -> Result<System> {
+    pub fn new(sums: &CrossProducts, team: &Team) -> Result<System> {
         let mut squares = sums.residual.clone();
         let leading = clean(&sums.leading, &mut squares);
         let residual = symmetric(&squares, sums.width());
         let graph = graph(sums, &leading);
-        let symbolic = Symbolic::new(&graph)?;
+        let symbolic = Symbolic::new(&graph, team)?;
         check_memory(&symbolic)?;
         let gram = total_gram(&residual, &leading);
         let (basis, dropped) = basis(&sums.coordinates, &gram);
@@ -73,9 +74,9 @@ impl System {
             leading,
             symbolic,
         };
-        system.values = project(&system, sums);
-        fill_panels(&mut system, sums);
-        fill_cross(&mut system, sums);
+        system.values = project(&system, sums, team)?;
+        fill_panels(&mut system, sums, team)?;
+        fill_cross(&mut system, sums, team)?;
         Ok(system)
     }
 
@@ -218,12 +219,13 @@ fn check_memory(symbolic: &Symbolic) -> Result<()> {
 }
 
 /// Fⱼ = Rⱼ'⁻¹ (Z̃₁'Z̃₂)ⱼ, columns in the elements' order.
-fn project(system: &System, sums: &CrossProducts) -> Vec<f64> {
+fn project(system: &System, sums: &CrossProducts, team: &Team) -> Result<Vec<f64>> {
     let (width, stride) = (system.leading.width, system.leading.stride);
     let elements = &system.symbolic.elements;
     let mut values = vec![0.0; elements.columns.last().copied().unwrap_or(0) * width];
     let mut next = vec![0usize; system.groups.len()];
     for e in 0..elements.len() {
+        team.check_every(e)?;
         let triangle = system.leading.level(e);
         for entry in elements.range(e) {
             let node = elements.nodes[entry] as usize;
@@ -242,7 +244,7 @@ fn project(system: &System, sums: &CrossProducts) -> Vec<f64> {
             }
         }
     }
-    values
+    Ok(values)
 }
 
 fn leading_pairs(sums: &CrossProducts, group: u32) -> &PairSums {
@@ -263,7 +265,7 @@ fn find(pairs: &PairSums, j: usize, level: u32, hint: &mut usize) -> usize {
 }
 
 /// Z̃₂'Z̃₂ − Σ Fⱼ'Fⱼ in the panels.
-fn fill_panels(system: &mut System, sums: &CrossProducts) {
+fn fill_panels(system: &mut System, sums: &CrossProducts, team: &Team) -> Result<()> {
     let mut panels = std::mem::take(&mut system.panels);
     let mut explained = Aligned::zeros(panels.len());
     let symbolic = &system.symbolic;
@@ -310,6 +312,7 @@ fn fill_panels(system: &mut System, sums: &CrossProducts) {
     }
     let (elements, width) = (&symbolic.elements, system.leading.width);
     for e in 0..elements.len() {
+        team.check_every(e)?;
         let range = elements.range(e);
         let front = &symbolic.fronts.get(elements.front[e] as usize);
         // Columns that the element's own front eliminates lie side by side in its panel.
@@ -343,6 +346,7 @@ fn fill_panels(system: &mut System, sums: &CrossProducts) {
         }
     }
     system.panels = panels;
+    Ok(())
 }
 
 /// Number of the first node of each remaining group, before ordering.
@@ -355,12 +359,13 @@ fn first_nodes(system: &System) -> Vec<usize> {
 }
 
 /// Z̃₂'C − Σ Fⱼ'Pⱼ.
-fn fill_cross(system: &mut System, sums: &CrossProducts) {
+fn fill_cross(system: &mut System, sums: &CrossProducts, team: &Team) -> Result<()> {
     let mut cross = std::mem::take(&mut system.cross);
     let symbolic = &system.symbolic;
     let (size, columns) = (symbolic.size, system.width);
     let (lead, elements) = (&system.leading, &symbolic.elements);
     for node in 0..symbolic.nodes() {
+        team.check_every(node)?;
         let own = &sums.rest[symbolic.group[node] as usize];
         let level = own.level(symbolic.level[node] as usize);
         for i in 0..symbolic.columns(node).len() {
@@ -378,4 +383,5 @@ fn fill_cross(system: &mut System, sums: &CrossProducts) {
         }
     }
     system.cross = cross;
+    Ok(())
 }
