@@ -179,6 +179,14 @@ def test_equal_numbers_of_parameters(data: pd.DataFrame) -> None:
     assert np.isnan(table["Pr(>Chisq)"].iloc[1])
 
 
+def test_models_that_are_not_nested(data: pd.DataFrame) -> None:
+    small = mm.lmer(clinic.INTERCEPTS, data)
+    large = mm.lmer("anxiety ~ ward + patient_id + (1 | clinic)", data)
+    table = quiet(small, large)
+    assert table["Chisq"].iloc[1] == 0
+    assert "not nested" in str(table)
+
+
 # --- Refusals ---
 
 

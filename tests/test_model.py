@@ -274,6 +274,11 @@ def test_refit_of_another_response() -> None:
     assert by_ml.deviance == pytest.approx(1972.16249597912 + 600 * np.log(2), abs=1e-5)
 
 
+def test_refit_of_an_ordinary_regression() -> None:
+    o = clinic.ordinary()
+    np.testing.assert_allclose(o.refit(2 * clinic.data()["anxiety"]).fixef, 2 * o.fixef)
+
+
 def test_refit_where_rows_are_missing() -> None:
     m = clinic.three_levels("exclude")
     full = clinic.visits()["anxiety"]
@@ -454,6 +459,26 @@ def test_a_short_fit_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
         warnings.simplefilter("error")
         mm.lmer(clinic.INTERCEPTS, clinic.data())
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_long_fit_shows_a_line_in_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("mixedmodels.progress._QUIET", 0.0)  # every fit is a long one
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    mm.lmer(clinic.SLOPES, clinic.data())
+    shown = capsys.readouterr().err
+    assert "REML criterion 19" in shown
+    assert shown.endswith("\r")  # and takes it away at the end
+    assert "\n" not in shown
+
+
+def test_an_error_in_the_callback_ends_the_fit() -> None:
+    def callback(*_: float) -> None:
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        mm.lmer(clinic.SLOPES, clinic.data(), callback=callback)
 
 
 def test_import_is_light() -> None:

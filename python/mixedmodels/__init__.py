@@ -58,7 +58,7 @@ __all__ = [
     "lmer_arrays",
 ]
 
-# Imported when first used: `import mixedmodels` in a program that may not fit a model costs nothing.
+# Imported when first used: `import mixedmodels` in a program that fits no model costs nothing.
 _LAZY = {
     "BoundaryWarning": "lrt",
     "Control": "control",

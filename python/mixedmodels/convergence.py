@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import warnings
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -137,7 +138,8 @@ class Convergence:
         if len(self._eigenvalues):
             low, high = self._eigenvalues[0], self._eigenvalues[-1]
             lines.append(f"  Hessian         eigenvalues {low:.4g} to {high:.4g}")
-        lines += [f"  {message}" for message in self.messages]
+        for message in self.messages:
+            lines.append(textwrap.fill(message, 92, initial_indent="  ", subsequent_indent="  "))
         return "\n".join(lines)
 
     __repr__ = __str__

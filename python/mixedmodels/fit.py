@@ -141,7 +141,7 @@ def lm(
     --------
     >>> import mixedmodels as mm
     >>> o = mm.lm("anxiety ~ therapy_sessions", mm.datasets.load("anxiety"))
-    >>> round(o.fixef["therapy_sessions"], 5)
+    >>> float(round(o.fixef["therapy_sessions"], 5))
     -1.36616
     """
     parsed = parse(formula)

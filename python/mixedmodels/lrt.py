@@ -224,11 +224,17 @@ def _by_ml(model: FittedModel) -> FittedModel:
 
 def _outcomes(labels: Sequence[str], models: Sequence[FittedModel]) -> list[str]:
     """What is wrong with the fits compared."""
+    worse = [
+        f"{k}: fits worse than the smaller model before it, so they are not nested, or one fit is not "
+        "at its optimum."
+        for k, small, large in zip(labels[1:], models[:-1], models[1:], strict=True)
+        if large.loglik < small.loglik - 1e-6 and large.npar > small.npar
+    ]
     mixed = [(k, m) for k, m in zip(labels, models, strict=True) if isinstance(m, LinearMixedModel)]
     failed = [
         f"{k}: the fit did not converge; the test is void." for k, m in mixed if not m.converged
     ]
-    return failed + [f"{k}: the fit is singular." for k, m in mixed if m.is_singular]
+    return worse + failed + [f"{k}: the fit is singular." for k, m in mixed if m.is_singular]
 
 
 def _columns(

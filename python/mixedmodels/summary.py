@@ -259,7 +259,9 @@ def _correlation_text(correlation: pd.DataFrame) -> str:
             f"Correlation of Fixed Effects: not printed for p = {p} > {MAX_CORRELATIONS} "
             "(see .correlation)"
         )
-    return "Correlation of Fixed Effects:\n" + right_table(*_correlation_rows(correlation))
+    return "Correlation of Fixed Effects:\n" + right_table(
+        *_correlation_rows(correlation), left_header=True
+    )
 
 
 def _notes_text(notes: tuple[str, ...]) -> str:

@@ -79,11 +79,18 @@ def stars(values: Iterable[float]) -> list[str]:
     return [next((mark for limit, mark in STARS if value <= limit), "") for value in values]
 
 
-def right_table(header: Sequence[str], rows: Sequence[Sequence[str]], names: Sequence[str]) -> str:
+def right_table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    names: Sequence[str],
+    left_header: bool = False,
+) -> str:
     """A table with row names on the left and right-aligned columns."""
     stub = max([len(name) for name in names], default=0)
     widths = [max([len(h), *(len(row[j]) for row in rows)]) for j, h in enumerate(header)]
-    lines = [" " * stub + "".join(f" {h:>{w}}" for h, w in zip(header, widths, strict=True))]
+    side = "<" if left_header else ">"
+    top = "".join(f" {h:{side}{w}}" for h, w in zip(header, widths, strict=True))
+    lines = [" " * stub + top]
     for name, row in zip(names, rows, strict=True):
         cells = "".join(f" {cell:>{w}}" for cell, w in zip(row, widths, strict=True))
         lines.append(f"{name:<{stub}}{cells}")

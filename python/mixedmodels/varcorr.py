@@ -79,13 +79,12 @@ class VarCorr:
         """From θ, the residual standard deviation and the terms in public order."""
         names = _unique([info.group for info in infos])
         lambdas = templates(theta, [len(info.columns) for info in infos])
-        return cls(
-            [
-                TermCovariance(info.group, name, tuple(info.columns), sigma**2 * (lam @ lam.T))
-                for info, name, lam in zip(infos, names, lambdas, strict=True)
-            ],
-            sigma,
-        )
+        terms = []
+        for info, name, template in zip(infos, names, lambdas, strict=True):
+            cov = sigma**2 * (template @ template.T)
+            cov.flags.writeable = False
+            terms.append(TermCovariance(info.group, name, tuple(info.columns), cov))
+        return cls(terms, sigma)
 
     @property
     def terms(self) -> tuple[TermCovariance, ...]:
