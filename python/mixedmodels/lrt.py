@@ -142,7 +142,7 @@ def anova(*models: FittedModel, refit: bool = True) -> LikelihoodRatioTable:
         if step.boundary:
             notes.append(f"{label}: {step.boundary}")
             warnings.warn(f"anova, {label}: {step.boundary}", BoundaryWarning, stacklevel=2)
-    table.notes = (*notes, *_outcomes(labels, compared))
+    table.notes = (*notes, *_outcomes(table, compared))
     return table
 
 
@@ -222,19 +222,23 @@ def _by_ml(model: FittedModel) -> FittedModel:
     return model
 
 
-def _outcomes(labels: Sequence[str], models: Sequence[FittedModel]) -> list[str]:
+def _outcomes(table: pd.DataFrame, models: Sequence[FittedModel]) -> list[str]:
     """What is wrong with the fits compared."""
-    worse = [
-        f"{k}: fits worse than the smaller model before it, so they are not nested, or one fit is not "
-        "at its optimum."
-        for k, small, large in zip(labels[1:], models[:-1], models[1:], strict=True)
-        if large.loglik < small.loglik - 1e-6 and large.npar > small.npar
-    ]
-    mixed = [(k, m) for k, m in zip(labels, models, strict=True) if isinstance(m, LinearMixedModel)]
-    failed = [
-        f"{k}: the fit did not converge; the test is void." for k, m in mixed if not m.converged
-    ]
-    return worse + failed + [f"{k}: the fit is singular." for k, m in mixed if m.is_singular]
+    notes = []
+    for label, larger, worse in zip(
+        table.index, table["npar"].diff() > 0, table["deviance"].diff() > 1e-6, strict=True
+    ):
+        if larger and worse:
+            notes.append(
+                f"{label}: fits worse than the smaller model before it, so they are not nested, or "
+                "one fit is not at its optimum."
+            )
+    for label, model in zip(table.index, models, strict=True):
+        if isinstance(model, LinearMixedModel) and not model.converged:
+            notes.append(f"{label}: the fit did not converge, the test is void.")
+        elif isinstance(model, LinearMixedModel) and model.is_singular:
+            notes.append(f"{label}: the fit is singular.")
+    return notes
 
 
 def _columns(
