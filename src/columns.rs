@@ -174,8 +174,9 @@ impl Table {
                 let column = &self.numeric[*source];
                 (0..count).for_each(|i| out[i * stride] = column.get(self.place(first + i)));
             }
-            _ => (0..count)
-                .for_each(|i| out[i * stride] = self.value(recipe, self.place(first + i))),
+            _ => {
+                (0..count).for_each(|i| out[i * stride] = self.value(recipe, self.place(first + i)))
+            }
         }
     }
 
@@ -189,7 +190,9 @@ impl Table {
     /// Prior weight at table row `row`.
     #[inline]
     pub fn weight(&self, row: usize) -> f64 {
-        self.weights.as_ref().map_or(1.0, |weights| weights.get(row))
+        self.weights
+            .as_ref()
+            .map_or(1.0, |weights| weights.get(row))
     }
 }
 

@@ -7,8 +7,9 @@
 use crate::aligned::Aligned;
 use crate::derivatives::Directions;
 use crate::error::Result;
-use crate::factor::{solve_upper, Factor};
+use crate::factor::Factor;
 use crate::lambda::Small;
+use crate::leading::solve_upper;
 use crate::parallel::Team;
 
 /// Smallest pivot of λ̃ (scaled columns, and against its largest entry) that may be divided by.
@@ -46,10 +47,16 @@ fn combine(matrix: &[f64], size: usize, coefficients: &[f64], width: usize, out:
     if size == 0 {
         return;
     }
-    for (target, column) in out.chunks_exact_mut(size).zip(coefficients.chunks_exact(width)) {
+    for (target, column) in out
+        .chunks_exact_mut(size)
+        .zip(coefficients.chunks_exact(width))
+    {
         for (source, &value) in matrix.chunks_exact(size).zip(column) {
             if value != 0.0 {
-                target.iter_mut().zip(source).for_each(|(sum, h)| *sum += value * h);
+                target
+                    .iter_mut()
+                    .zip(source)
+                    .for_each(|(sum, h)| *sum += value * h);
             }
         }
     }
@@ -76,7 +83,9 @@ pub fn parts(
     let mut images = solution.unscaled.clone();
     if conditioned.iter().any(|good| !good) {
         let products = images_by_products(factor, directions, solution, answers, team);
-        for node in (0..symbolic.nodes()).filter(|&node| !conditioned[symbolic.group[node] as usize]) {
+        for node in
+            (0..symbolic.nodes()).filter(|&node| !conditioned[symbolic.group[node] as usize])
+        {
             for c in 0..directions.columns {
                 let range = symbolic.scalar[node] + c * size..symbolic.scalar[node + 1] + c * size;
                 images[range.clone()].copy_from_slice(&products[range]);
@@ -133,9 +142,14 @@ fn solve_transposed(lambda: &Small, x: &mut [f64]) {
 /// λ'⁻¹ S λ⁻¹ for a symmetric S.
 fn divided(lambda: &Small, sum: &Small) -> Small {
     let mut half = sum.clone();
-    half.data.chunks_exact_mut(sum.rows).for_each(|column| solve_transposed(lambda, column));
+    half.data
+        .chunks_exact_mut(sum.rows)
+        .for_each(|column| solve_transposed(lambda, column));
     let mut whole = half.transposed();
-    whole.data.chunks_exact_mut(sum.rows).for_each(|column| solve_transposed(lambda, column));
+    whole
+        .data
+        .chunks_exact_mut(sum.rows)
+        .for_each(|column| solve_transposed(lambda, column));
     whole
 }
 
@@ -145,7 +159,9 @@ fn sum_complements(factor: &Factor<'_>, group: usize) -> Small {
     let q = factor.rest_lambda(group as u32).cols;
     let mut sum = Small::zeros(q, q);
     for front in &symbolic.fronts {
-        let mut node = symbolic.scalar.partition_point(|&column| column < front.start);
+        let mut node = symbolic
+            .scalar
+            .partition_point(|&column| column < front.start);
         while node < symbolic.nodes() && symbolic.scalar[node] < front.start + front.own {
             if symbolic.group[node] as usize == group {
                 let place = symbolic.scalar[node] - front.start;
@@ -153,7 +169,8 @@ fn sum_complements(factor: &Factor<'_>, group: usize) -> Small {
                 for b in 0..width {
                     for a in 0..width {
                         let unit = f64::from(u8::from(a == b));
-                        let inverse = factor.inverse[front.square + place + a + (place + b) * front.stride];
+                        let inverse =
+                            factor.inverse[front.square + place + a + (place + b) * front.stride];
                         sum.data[a + b * q] += unit - inverse;
                     }
                 }
@@ -175,10 +192,25 @@ fn images_by_products(
     let system = factor.system;
     let size = system.symbolic.size;
     let mut images = vec![0.0; size * directions.columns];
-    factor.collect(team, &system.values, directions.columns, answers, &mut images);
-    combine(&system.cross, size, &directions.of_c, system.width, &mut images);
+    factor.collect(
+        team,
+        &system.values,
+        directions.columns,
+        answers,
+        &mut images,
+    );
+    combine(
+        &system.cross,
+        size,
+        &directions.of_c,
+        system.width,
+        &mut images,
+    );
     let product = factor.residual_product(&solution.scaled, directions.columns);
-    images.iter_mut().zip(product.iter()).for_each(|(image, kb)| *image -= kb);
+    images
+        .iter_mut()
+        .zip(product.iter())
+        .for_each(|(image, kb)| *image -= kb);
     images
 }
 
@@ -187,13 +219,19 @@ fn complement_product(factor: &Factor<'_>, x: &[f64], columns: usize, team: &Tea
     let system = factor.system;
     let r = system.leading.width;
     let mut spread = factor.spread(x, columns, team);
-    for (level, pivot) in spread.chunks_exact_mut(r * columns).zip(factor.pivots.chunks_exact(r * r)) {
+    for (level, pivot) in spread
+        .chunks_exact_mut(r * columns)
+        .zip(factor.pivots.chunks_exact(r * r))
+    {
         solve_upper(pivot, r, level, columns);
     }
     let mut product = vec![0.0; x.len()];
     factor.collect(team, &system.values, columns, &spread, &mut product);
     let residual = factor.residual_product(x, columns);
-    product.iter_mut().zip(residual.iter()).for_each(|(sum, value)| *sum += value);
+    product
+        .iter_mut()
+        .zip(residual.iter())
+        .for_each(|(sum, value)| *sum += value);
     product
 }
 
@@ -201,14 +239,19 @@ fn complement_product(factor: &Factor<'_>, x: &[f64], columns: usize, team: &Tea
 fn sum_by_products(factor: &Factor<'_>, group: usize, team: &Team) -> Result<Small> {
     let symbolic = &factor.system.symbolic;
     let (size, q) = (symbolic.size, factor.rest_lambda(group as u32).cols);
-    let nodes: Vec<usize> = (0..symbolic.nodes()).filter(|&node| symbolic.group[node] as usize == group).collect();
+    let nodes: Vec<usize> = (0..symbolic.nodes())
+        .filter(|&node| symbolic.group[node] as usize == group)
+        .collect();
     let mut sum = Small::zeros(q, q);
     for batch in nodes.chunks((BATCH / q).max(1)) {
         team.check()?;
         let columns = batch.len() * q;
         let mut unit = vec![0.0; size * columns];
         for (k, &node) in batch.iter().enumerate() {
-            symbolic.columns(node).enumerate().for_each(|(i, row)| unit[row + (k * q + i) * size] = 1.0);
+            symbolic
+                .columns(node)
+                .enumerate()
+                .for_each(|(i, row)| unit[row + (k * q + i) * size] = 1.0);
         }
         let product = complement_product(factor, &unit, columns, team);
         let mut solved = Aligned::zeros(size * columns);
@@ -218,9 +261,13 @@ fn sum_by_products(factor: &Factor<'_>, group: usize, team: &Team) -> Result<Sma
             let width = symbolic.columns(node).len();
             for b in 0..width {
                 for a in 0..width {
-                    let (x, y) = (&solved[(k * q + a) * size..][..size], &solved[(k * q + b) * size..][..size]);
+                    let (x, y) = (
+                        &solved[(k * q + a) * size..][..size],
+                        &solved[(k * q + b) * size..][..size],
+                    );
                     let explained: f64 = x.iter().zip(y).map(|(x, y)| x * y).sum();
-                    sum.data[a + b * q] += product[symbolic.scalar[node] + a + (k * q + b) * size] - explained;
+                    sum.data[a + b * q] +=
+                        product[symbolic.scalar[node] + a + (k * q + b) * size] - explained;
                 }
             }
         }

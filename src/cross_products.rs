@@ -10,7 +10,8 @@
 
 use crate::columns::Design;
 use crate::error::{Error, Result};
-use crate::fixed_matrix::{FixedCoordinates, Shifted};
+use crate::fixed_matrix::FixedCoordinates;
+use crate::level_sums::{add_levels, rotate_in, symmetric, LevelSums, Sum2};
 use crate::pairs::PairSums;
 use crate::parallel::{piece, Team};
 use crate::random_matrix::{amalgamate, Group};
@@ -19,64 +20,6 @@ use crate::random_matrix::{amalgamate, Group};
 const BLOCK: usize = 256;
 /// Fewest rows worth a chunk of their own.
 const CHUNK: usize = 32_768;
-
-/// A sum kept in two doubles.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Sum2 {
-    high: f64,
-    low: f64,
-}
-
-impl Sum2 {
-    pub fn add(&mut self, value: f64) {
-        let sum = self.high + value;
-        let back = sum - self.high;
-        self.low += (self.high - (sum - back)) + (value - back);
-        self.high = sum;
-    }
-
-    pub fn merge(&mut self, other: Sum2) {
-        self.add(other.high);
-        self.low += other.low;
-    }
-
-    pub fn value(&self) -> f64 {
-        self.high + self.low
-    }
-}
-
-/// Per level: `width` rows of `stride` numbers.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LevelSums {
-    pub levels: usize,
-    /// Z̃ columns of the group.
-    pub width: usize,
-    /// Width of Z̃ plus width of C.
-    pub stride: usize,
-    pub data: Vec<f64>,
-}
-
-impl LevelSums {
-    fn new(levels: usize, width: usize, columns: usize) -> Self {
-        let stride = width + columns;
-        LevelSums {
-            levels,
-            width,
-            stride,
-            data: vec![0.0; levels * width * stride],
-        }
-    }
-
-    pub fn level(&self, j: usize) -> &[f64] {
-        let size = self.width * self.stride;
-        &self.data[j * size..(j + 1) * size]
-    }
-
-    pub fn level_mut(&mut self, j: usize) -> &mut [f64] {
-        let size = self.width * self.stride;
-        &mut self.data[j * size..(j + 1) * size]
-    }
-}
 
 /// The Gram matrix of [Z X y], in parts that add.
 #[derive(Clone)]
@@ -93,29 +36,6 @@ pub struct CrossProducts {
     pub rest: Vec<LevelSums>,
     /// Z̃ₛ'Z̃ₜ for every pair of groups s < t.
     pub pairs: Vec<PairSums>,
-}
-
-/// Rotate `row` into a level's triangle; what remains of `row` is orthogonal to the level.
-#[inline(always)]
-pub fn rotate_in(level: &mut [f64], width: usize, stride: usize, row: &mut [f64]) {
-    for (i, triangle) in level.chunks_exact_mut(stride).enumerate().take(width) {
-        let b = row[i];
-        if b == 0.0 {
-            continue;
-        }
-        let a = triangle[i];
-        let mut length = (a * a + b * b).sqrt();
-        if !(length > 1e-150 && length < 1e150) {
-            length = a.hypot(b);
-        }
-        let (c, s) = (a / length, b / length);
-        for (t, v) in triangle[i..].iter_mut().zip(row[i..stride].iter_mut()) {
-            let old = *t;
-            *t = c * old + s * *v;
-            *v = c * *v - s * old;
-        }
-        row[i] = 0.0;
-    }
 }
 
 /// What one chunk of rows contributes.
@@ -156,14 +76,20 @@ impl CrossProducts {
         let coordinates = FixedCoordinates::new(design);
         let groups = amalgamate(design);
         let n = design.table.n();
-        let levels: usize = groups.iter().map(|group| group.levels * group.width()).sum();
+        let levels: usize = groups
+            .iter()
+            .map(|group| group.levels * group.width())
+            .sum();
         let chunks = (n / CHUNK.max(16 * levels)).clamp(1, 64);
         let size = n.div_ceil(chunks);
         let parts = team.map(chunks, |chunk| {
             let rows = piece(chunk, size, n);
             pulp::Arch::new().dispatch(|| accumulate(design, &coordinates, &groups, rows, team))
         });
-        let mut parts = parts.into_iter().collect::<Result<Vec<Chunk>>>()?.into_iter();
+        let mut parts = parts
+            .into_iter()
+            .collect::<Result<Vec<Chunk>>>()?
+            .into_iter();
         let mut total = parts.next().ok_or(Error::Interrupted)?;
         parts.for_each(|part| total.add(&part));
         let pairs = PairSums::all(design, &groups, team)?;
@@ -208,7 +134,10 @@ impl CrossProducts {
     fn check_finite(&self) -> Result<()> {
         let finite = self.residual.iter().all(|sum| sum.value().is_finite())
             && self.leading.data.iter().all(|value| value.is_finite())
-            && self.rest.iter().all(|sums| sums.data.iter().all(|value| value.is_finite()));
+            && self
+                .rest
+                .iter()
+                .all(|sums| sums.data.iter().all(|value| value.is_finite()));
         if finite {
             Ok(())
         } else {
@@ -244,7 +173,10 @@ impl CrossProducts {
             sum.merge(*value);
         }
         for (sums, more) in total.rest.iter_mut().zip(&moved.rest) {
-            sums.data.iter_mut().zip(&more.data).for_each(|(a, b)| *a += b);
+            sums.data
+                .iter_mut()
+                .zip(&more.data)
+                .for_each(|(a, b)| *a += b);
         }
         total.pairs = (total.pairs.iter().zip(&moved.pairs))
             .map(|(a, b)| a.add(b))
@@ -261,44 +193,10 @@ impl Chunk {
             sum.merge(*value);
         }
         for (sums, more) in self.rest.iter_mut().zip(&other.rest) {
-            sums.data.iter_mut().zip(&more.data).for_each(|(a, b)| *a += b);
-        }
-    }
-}
-
-/// Rotate the rows of `more` into `sums`; what is orthogonal goes into the residual Gram matrix.
-fn add_levels(sums: &mut LevelSums, more: &LevelSums, residual: &mut [Sum2]) {
-    let (width, stride) = (sums.width, sums.stride);
-    let mut row = vec![0.0; stride];
-    for j in 0..sums.levels {
-        for i in 0..width {
-            row.copy_from_slice(&more.level(j)[i * stride..(i + 1) * stride]);
-            rotate_in(sums.level_mut(j), width, stride, &mut row);
-            add_square(residual, &row[width..]);
-        }
-    }
-}
-
-/// The full symmetric matrix, column-major, of an upper triangle of sums.
-pub fn symmetric(sums: &[Sum2], width: usize) -> Vec<f64> {
-    let mut gram = vec![0.0; width * width];
-    for a in 0..width {
-        for b in a..width {
-            gram[a + b * width] = sums[a * width + b].value();
-            gram[b + a * width] = gram[a + b * width];
-        }
-    }
-    gram
-}
-
-/// residual += row row', upper triangle.
-pub fn add_square(residual: &mut [Sum2], row: &[f64]) {
-    let width = row.len();
-    for a in 0..width {
-        if row[a] != 0.0 {
-            for b in a..width {
-                residual[a * width + b].add(row[a] * row[b]);
-            }
+            sums.data
+                .iter_mut()
+                .zip(&more.data)
+                .for_each(|(a, b)| *a += b);
         }
     }
 }
@@ -328,23 +226,49 @@ fn accumulate(
     for first in rows.clone().step_by(BLOCK) {
         team.check()?;
         let count = BLOCK.min(rows.end - first);
-        fill(design, coordinates, groups, &layout, first, count, &mut block);
-        weigh(design, first, count, stride, &mut block, &mut chunk.sum_log_weights);
+        fill(
+            design,
+            coordinates,
+            groups,
+            &layout,
+            first,
+            count,
+            &mut block,
+        );
+        weigh(
+            design,
+            first,
+            count,
+            stride,
+            &mut block,
+            &mut chunk.sum_log_weights,
+        );
         for (g, group) in groups.iter().enumerate().skip(1) {
             let z = layout.rest[g - 1];
             for i in 0..count {
                 let j = level(design, group, first + i)?;
                 let row = &block[i * stride..(i + 1) * stride];
-                add_level_row(chunk.rest[g - 1].level_mut(j), &row[z..], group.width(), &row[columns..columns + width]);
+                add_level_row(
+                    chunk.rest[g - 1].level_mut(j),
+                    &row[z..],
+                    group.width(),
+                    &row[columns..columns + width],
+                );
             }
         }
         for i in 0..count {
-            let j = groups.first().map_or(Ok(0), |group| level(design, group, first + i))?;
+            let j = groups
+                .first()
+                .map_or(Ok(0), |group| level(design, group, first + i))?;
             let row = &mut block[i * stride..i * stride + columns + width];
             rotate_in(chunk.leading.level_mut(j), columns, columns + width, row);
         }
         square_block(&block, count, stride, columns, width, &mut square);
-        chunk.residual.iter_mut().zip(&square).for_each(|(sum, value)| sum.add(*value));
+        chunk
+            .residual
+            .iter_mut()
+            .zip(&square)
+            .for_each(|(sum, value)| sum.add(*value));
     }
     Ok(chunk)
 }
@@ -385,13 +309,22 @@ fn fill(
 }
 
 #[inline(always)]
-fn weigh(design: &Design, first: usize, count: usize, stride: usize, block: &mut [f64], logs: &mut Sum2) {
+fn weigh(
+    design: &Design,
+    first: usize,
+    count: usize,
+    stride: usize,
+    block: &mut [f64],
+    logs: &mut Sum2,
+) {
     if design.table.weights.is_some() {
         for i in 0..count {
             let weight = design.table.weight(design.table.place(first + i));
             logs.add(weight.ln());
             let root = weight.sqrt();
-            block[i * stride..(i + 1) * stride].iter_mut().for_each(|value| *value *= root);
+            block[i * stride..(i + 1) * stride]
+                .iter_mut()
+                .for_each(|value| *value *= root);
         }
     }
 }
@@ -403,14 +336,26 @@ fn add_level_row(level: &mut [f64], z: &[f64], width: usize, columns: &[f64]) {
     for (i, sums) in level.chunks_exact_mut(stride).enumerate() {
         let factor = z[i];
         let (own, cross) = sums.split_at_mut(width);
-        own.iter_mut().zip(z).for_each(|(sum, value)| *sum += factor * value);
-        cross.iter_mut().zip(columns).for_each(|(sum, value)| *sum += factor * value);
+        own.iter_mut()
+            .zip(z)
+            .for_each(|(sum, value)| *sum += factor * value);
+        cross
+            .iter_mut()
+            .zip(columns)
+            .for_each(|(sum, value)| *sum += factor * value);
     }
 }
 
 /// square = V'V of the block's residual rows, upper triangle, row-major.
 #[inline(always)]
-fn square_block(block: &[f64], count: usize, stride: usize, from: usize, width: usize, square: &mut [f64]) {
+fn square_block(
+    block: &[f64],
+    count: usize,
+    stride: usize,
+    from: usize,
+    width: usize,
+    square: &mut [f64],
+) {
     if width > 16 {
         // SAFETY: the strides stay inside `block`.
         let rows = unsafe {
@@ -427,12 +372,10 @@ fn square_block(block: &[f64], count: usize, stride: usize, from: usize, width: 
         for a in 0..width {
             let factor = row[a];
             let target = &mut square[a * width + a..(a + 1) * width];
-            target.iter_mut().zip(&row[a..]).for_each(|(sum, value)| *sum += factor * value);
+            target
+                .iter_mut()
+                .zip(&row[a..])
+                .for_each(|(sum, value)| *sum += factor * value);
         }
     }
-}
-
-/// (old column) = factor · (new column) + amount · constant, when shift and scale change.
-pub fn change(old: Shifted, new: Shifted) -> (f64, f64) {
-    (old.scale / new.scale, (old.shift - new.shift) / new.scale)
 }

@@ -10,7 +10,9 @@ use crate::error::{Error, Result};
 use crate::parallel::Team;
 use faer::linalg::cholesky::llt::factor::{cholesky_in_place, cholesky_in_place_scratch};
 use faer::linalg::matmul::matmul;
-use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
+use faer::linalg::triangular_solve::{
+    solve_lower_triangular_in_place, solve_upper_triangular_in_place,
+};
 use faer::reborrow::*;
 use faer::{Accum, MatMut, MatRef, Par};
 
@@ -44,14 +46,26 @@ impl Square {
 
     /// # Safety
     /// The piece must lie inside the square and not be written elsewhere meanwhile.
-    unsafe fn part<'a>(self, row: usize, column: usize, rows: usize, columns: usize) -> MatRef<'a, f64> {
+    unsafe fn part<'a>(
+        self,
+        row: usize,
+        column: usize,
+        rows: usize,
+        columns: usize,
+    ) -> MatRef<'a, f64> {
         let start = self.start.add(row + column * self.stride);
         MatRef::from_raw_parts(start, rows, columns, 1, self.stride as isize)
     }
 
     /// # Safety
     /// The piece must lie inside the square and not be touched elsewhere meanwhile.
-    unsafe fn part_mut<'a>(self, row: usize, column: usize, rows: usize, columns: usize) -> MatMut<'a, f64> {
+    unsafe fn part_mut<'a>(
+        self,
+        row: usize,
+        column: usize,
+        rows: usize,
+        columns: usize,
+    ) -> MatMut<'a, f64> {
         let start = self.start.add(row + column * self.stride);
         MatMut::from_raw_parts_mut(start, rows, columns, 1, self.stride as isize)
     }
@@ -81,7 +95,13 @@ fn tiny_cholesky(a: &mut [f64], size: usize, own: usize, stride: usize) -> Resul
 
 /// Eliminate the first `own` columns of the symmetric `buffer` (lower triangle, size × size): L in
 /// those columns, the complement in the rest. Returns Σ log diag L.
-pub fn eliminate(team: &Team, buffer: &mut [f64], size: usize, own: usize, stride: usize) -> Result<f64> {
+pub fn eliminate(
+    team: &Team,
+    buffer: &mut [f64],
+    size: usize,
+    own: usize,
+    stride: usize,
+) -> Result<f64> {
     if size <= TINY {
         tiny_cholesky(buffer, size, own, stride)?;
     } else {
@@ -99,22 +119,38 @@ pub fn eliminate(team: &Team, buffer: &mut [f64], size: usize, own: usize, strid
     }
 }
 
-fn eliminate_panel(team: &Team, square: Square, size: usize, first: usize, width: usize) -> Result<()> {
+fn eliminate_panel(
+    team: &Team,
+    square: Square,
+    size: usize,
+    first: usize,
+    width: usize,
+) -> Result<()> {
     // SAFETY: the pieces lie inside the square; tasks write disjoint rows or columns.
     unsafe {
         let diagonal = square.part_mut(first, first, width, width);
         let scratch = cholesky_in_place_scratch::<f64>(width, Par::Seq, Default::default());
         let mut memory = faer::dyn_stack::MemBuffer::new(scratch);
         let stack = faer::dyn_stack::MemStack::new(&mut memory);
-        cholesky_in_place(diagonal, Default::default(), Par::Seq, stack, Default::default())
-            .map_err(|_| not_positive())?;
+        cholesky_in_place(
+            diagonal,
+            Default::default(),
+            Par::Seq,
+            stack,
+            Default::default(),
+        )
+        .map_err(|_| not_positive())?;
         let next = first + width;
         let below = size - next;
         team.each(below.div_ceil(2 * STRIPE), |task| {
             let row = next + task * 2 * STRIPE;
             let rows = (2 * STRIPE).min(size - row);
             let target = square.part_mut(row, first, rows, width);
-            solve_lower_triangular_in_place(square.part(first, first, width, width), target.transpose_mut(), Par::Seq);
+            solve_lower_triangular_in_place(
+                square.part(first, first, width, width),
+                target.transpose_mut(),
+                Par::Seq,
+            );
         });
         team.each(below.div_ceil(STRIPE), |task| {
             let column = next + task * STRIPE;
@@ -151,7 +187,16 @@ pub fn invert(
     for panel in (0..panels).rev() {
         team.check()?;
         let first = panel * PANEL;
-        invert_panel(team, source, target, size, first, PANEL.min(own - first), stride, work);
+        invert_panel(
+            team,
+            source,
+            target,
+            size,
+            first,
+            PANEL.min(own - first),
+            stride,
+            work,
+        );
     }
     Ok(())
 }
@@ -161,11 +206,15 @@ fn tiny_inverse(l: &[f64], z: &mut [f64], size: usize, own: usize, stride: usize
     for j in (0..own).rev() {
         let pivot = l[j + j * stride];
         for i in j + 1..size {
-            let sum: f64 = (j + 1..size).map(|k| z[i + k * stride] * l[k + j * stride]).sum();
+            let sum: f64 = (j + 1..size)
+                .map(|k| z[i + k * stride] * l[k + j * stride])
+                .sum();
             z[i + j * stride] = -sum / pivot;
             z[j + i * stride] = -sum / pivot;
         }
-        let sum: f64 = (j + 1..size).map(|k| z[k + j * stride] * l[k + j * stride]).sum();
+        let sum: f64 = (j + 1..size)
+            .map(|k| z[k + j * stride] * l[k + j * stride])
+            .sum();
         z[j + j * stride] = (1.0 / pivot - sum) / pivot;
     }
 }
@@ -202,8 +251,17 @@ fn invert_panel(
             let rows = STRIPE.min(below - row);
             let left = inverse.part(next, next + row, below, rows).transpose();
             let mut target = inverse.part_mut(next + row, first, rows, width);
-            matmul(target.rb_mut(), Accum::Replace, left, ratio.part(0, 0, below, width), -1.0, Par::Seq);
-            inverse.part_mut(first, next + row, width, rows).copy_from(target.transpose());
+            matmul(
+                target.rb_mut(),
+                Accum::Replace,
+                left,
+                ratio.part(0, 0, below, width),
+                -1.0,
+                Par::Seq,
+            );
+            inverse
+                .part_mut(first, next + row, width, rows)
+                .copy_from(target.transpose());
         });
         let mut corner = corner;
         corner.fill(0.0);
@@ -215,9 +273,23 @@ fn invert_panel(
             let columns = 32.min(width - column);
             let mut target = inverse.part_mut(first, first + column, width, columns);
             let right = corner.subcols(column, columns);
-            matmul(target.rb_mut(), Accum::Replace, corner.transpose(), right, 1.0, Par::Seq);
+            matmul(
+                target.rb_mut(),
+                Accum::Replace,
+                corner.transpose(),
+                right,
+                1.0,
+                Par::Seq,
+            );
             let right = inverse.part(next, first + column, below, columns);
-            matmul(target, Accum::Add, ratio.part(0, 0, below, width).transpose(), right, -1.0, Par::Seq);
+            matmul(
+                target,
+                Accum::Add,
+                ratio.part(0, 0, below, width).transpose(),
+                right,
+                -1.0,
+                Par::Seq,
+            );
         });
         let mut corner = inverse.part_mut(first, first, width, width);
         for j in 0..width {
@@ -238,7 +310,14 @@ pub fn forward(factor: &[f64], size: usize, own: usize, stride: usize, rhs: MatM
     }
     let whole = column_major(factor, size, own, stride);
     solve_lower_triangular_in_place(whole.subrows(0, own), top.rb_mut(), Par::Seq);
-    matmul(bottom, Accum::Add, whole.subrows(own, size - own), top.rb(), -1.0, Par::Seq);
+    matmul(
+        bottom,
+        Accum::Add,
+        whole.subrows(own, size - own),
+        top.rb(),
+        -1.0,
+        Par::Seq,
+    );
 }
 
 /// x ← L'⁻¹ (x − L_below' x_below) on a front's own rows.
@@ -248,7 +327,14 @@ pub fn backward(factor: &[f64], size: usize, own: usize, stride: usize, rhs: Mat
         return tiny_backward(factor, size, own, stride, top, bottom);
     }
     let whole = column_major(factor, size, own, stride);
-    matmul(top.rb_mut(), Accum::Add, whole.subrows(own, size - own).transpose(), bottom.rb(), -1.0, Par::Seq);
+    matmul(
+        top.rb_mut(),
+        Accum::Add,
+        whole.subrows(own, size - own).transpose(),
+        bottom.rb(),
+        -1.0,
+        Par::Seq,
+    );
     solve_upper_triangular_in_place(whole.subrows(0, own).transpose(), top, Par::Seq);
 }
 
@@ -258,7 +344,14 @@ fn column_major(buffer: &[f64], rows: usize, columns: usize, stride: usize) -> M
     unsafe { MatRef::from_raw_parts(buffer.as_ptr(), rows, columns, 1, stride as isize) }
 }
 
-fn tiny_forward(factor: &[f64], size: usize, own: usize, stride: usize, mut top: MatMut<'_, f64>, mut bottom: MatMut<'_, f64>) {
+fn tiny_forward(
+    factor: &[f64],
+    size: usize,
+    own: usize,
+    stride: usize,
+    mut top: MatMut<'_, f64>,
+    mut bottom: MatMut<'_, f64>,
+) {
     for c in 0..top.ncols() {
         for j in 0..own {
             let value = top[(j, c)] / factor[j + j * stride];
@@ -269,7 +362,14 @@ fn tiny_forward(factor: &[f64], size: usize, own: usize, stride: usize, mut top:
     }
 }
 
-fn tiny_backward(factor: &[f64], size: usize, own: usize, stride: usize, mut top: MatMut<'_, f64>, bottom: MatMut<'_, f64>) {
+fn tiny_backward(
+    factor: &[f64],
+    size: usize,
+    own: usize,
+    stride: usize,
+    mut top: MatMut<'_, f64>,
+    bottom: MatMut<'_, f64>,
+) {
     for c in 0..top.ncols() {
         for j in (0..own).rev() {
             let mut value = top[(j, c)];

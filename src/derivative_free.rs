@@ -1,7 +1,8 @@
 //! The derivative-free way: Nelder & Mead (1965) from `argmin`, for when derivatives are not trusted.
 
 use crate::error::{Error, Result};
-use crate::optimize::{Optimizer, Outcome, Problem, Reason, Settings};
+use crate::optimize::{Optimizer, Outcome, Reason, Settings};
+use crate::problem::Problem;
 use argmin::core::{CostFunction, Executor, State, TerminationReason, TerminationStatus};
 use argmin::solver::neldermead::NelderMead;
 use std::cell::RefCell;
@@ -61,7 +62,13 @@ pub fn run(problem: &mut Problem<'_, '_>, settings: &Settings, start: Vec<f64>) 
 
 type End = (Vec<f64>, f64, Reason, usize);
 
-fn simplex(problem: &mut Problem<'_, '_>, start: &[f64], settings: &Settings, left: usize, round: usize) -> Result<End> {
+fn simplex(
+    problem: &mut Problem<'_, '_>,
+    start: &[f64],
+    settings: &Settings,
+    left: usize,
+    round: usize,
+) -> Result<End> {
     let size = 0.3 / (1 << (2 * round)) as f64;
     let mut corners = vec![start.to_vec()];
     for k in 0..start.len() {
@@ -74,7 +81,9 @@ fn simplex(problem: &mut Problem<'_, '_>, start: &[f64], settings: &Settings, le
         Ok(own) => own,
         Err(other) => Error::Convergence(format!("the simplex failed: {other}")),
     };
-    let solver = NelderMead::new(corners).with_sd_tolerance(FLAT).map_err(failed)?;
+    let solver = NelderMead::new(corners)
+        .with_sd_tolerance(FLAT)
+        .map_err(failed)?;
     let mut executor = Executor::new(Criterion { problem: &shared }, solver)
         .configure(|state| state.max_iters(left as u64));
     if let Some(limit) = settings.time_limit {
@@ -87,6 +96,14 @@ fn simplex(problem: &mut Problem<'_, '_>, start: &[f64], settings: &Settings, le
         TerminationStatus::Terminated(TerminationReason::Timeout) => Reason::TimeLimit,
         _ => Reason::Simplex,
     };
-    let theta = state.get_best_param().cloned().unwrap_or_else(|| start.to_vec());
-    Ok((theta, state.get_best_cost(), reason, state.get_iter() as usize))
+    let theta = state
+        .get_best_param()
+        .cloned()
+        .unwrap_or_else(|| start.to_vec());
+    Ok((
+        theta,
+        state.get_best_cost(),
+        reason,
+        state.get_iter() as usize,
+    ))
 }

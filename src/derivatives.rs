@@ -12,9 +12,10 @@
 use crate::complement::{self, Solution};
 use crate::elements::sandwich;
 use crate::error::Result;
-use crate::factor::{solve_lower, solve_upper, Factor, LEVELS};
+use crate::factor::{Factor, LEVELS};
 use crate::information;
 use crate::lambda::Small;
+use crate::leading::{solve_lower, solve_upper};
 use crate::objective::{degrees, solve_triangle, Profile};
 use crate::parallel::{piece, Shared, Team};
 
@@ -44,7 +45,12 @@ pub struct Directions {
 }
 
 /// Gradient, average information and the pieces that the fitted model keeps.
-pub fn derivatives(factor: &mut Factor<'_>, profile: &Profile, reml: bool, team: &Team) -> Result<Derivatives> {
+pub fn derivatives(
+    factor: &mut Factor<'_>,
+    profile: &Profile,
+    reml: bool,
+    team: &Team,
+) -> Result<Derivatives> {
     factor.invert(team)?;
     let factor = &*factor;
     let system = factor.system;
@@ -61,7 +67,14 @@ pub fn derivatives(factor: &mut Factor<'_>, profile: &Profile, reml: bool, team:
     }
     g.extend(rest.g);
     scale.extend(rest.scale);
-    let information = information::average(factor, profile, &g, (&leading.z, &rest.z), degrees(system, reml), team)?;
+    let information = information::average(
+        factor,
+        profile,
+        &g,
+        (&leading.z, &rest.z),
+        degrees(system, reml),
+        team,
+    )?;
     Ok(Derivatives {
         gradient: gradient(factor, &g),
         information,
@@ -77,7 +90,11 @@ fn gradient(factor: &Factor<'_>, g: &[Small]) -> Vec<f64> {
     let mut gradient = vec![0.0; factor.system.parameters];
     for ((group, g), lambda) in factor.system.groups.iter().zip(g).zip(&factor.lambda) {
         let slope = group.template.map().transposed().times(&g.times(lambda));
-        for (place, (i, j)) in group.theta_index().into_iter().zip(group.template.entries()) {
+        for (place, (i, j)) in group
+            .theta_index()
+            .into_iter()
+            .zip(group.template.entries())
+        {
             gradient[place] = 2.0 * slope.at(i, j);
         }
     }
@@ -103,7 +120,12 @@ fn directions(factor: &Factor<'_>, profile: &Profile, reml: bool) -> Directions 
 }
 
 /// Aⱼ⁻¹ (Pⱼ·directions − Fⱼ b) of every leading level: r × columns, row-major.
-pub fn leading_answers(factor: &Factor<'_>, directions: &Directions, solution: &Solution, team: &Team) -> Vec<f64> {
+pub fn leading_answers(
+    factor: &Factor<'_>,
+    directions: &Directions,
+    solution: &Solution,
+    team: &Team,
+) -> Vec<f64> {
     let system = factor.system;
     let (levels, r, width) = (system.leading.levels, system.leading.width, system.width);
     let columns = directions.columns;
@@ -120,7 +142,12 @@ pub fn leading_answers(factor: &Factor<'_>, directions: &Directions, solution: &
                     answer[l * columns + c] = direct - answer[l * columns + c];
                 }
             }
-            solve_upper(&factor.pivots[j * r * r..(j + 1) * r * r], r, answer, columns);
+            solve_upper(
+                &factor.pivots[j * r * r..(j + 1) * r * r],
+                r,
+                answer,
+                columns,
+            );
         }
     });
     answers
@@ -133,7 +160,12 @@ struct Leading {
     scale: f64,
 }
 
-fn leading_part(factor: &Factor<'_>, directions: &Directions, answers: &[f64], team: &Team) -> Result<Leading> {
+fn leading_part(
+    factor: &Factor<'_>,
+    directions: &Directions,
+    answers: &[f64],
+    team: &Team,
+) -> Result<Leading> {
     let (levels, r) = (factor.system.leading.levels, factor.system.leading.width);
     let parts = team.map(levels.div_ceil(LEVELS), |task| {
         let range = piece(task, LEVELS, levels);
@@ -147,16 +179,30 @@ fn leading_part(factor: &Factor<'_>, directions: &Directions, answers: &[f64], t
     };
     for part in parts {
         total.z.extend(part.z);
-        total.g.data.iter_mut().zip(&part.g.data).for_each(|(sum, value)| *sum += value);
+        total
+            .g
+            .data
+            .iter_mut()
+            .zip(&part.g.data)
+            .for_each(|(sum, value)| *sum += value);
         total.scale += part.scale;
     }
     Ok(total)
 }
 
 #[inline(always)]
-fn leading_task(factor: &Factor<'_>, directions: &Directions, answers: &[f64], range: std::ops::Range<usize>) -> Leading {
+fn leading_task(
+    factor: &Factor<'_>,
+    directions: &Directions,
+    answers: &[f64],
+    range: std::ops::Range<usize>,
+) -> Leading {
     let system = factor.system;
-    let (r, stride, columns) = (system.leading.width, system.leading.stride, directions.columns);
+    let (r, stride, columns) = (
+        system.leading.width,
+        system.leading.stride,
+        directions.columns,
+    );
     let mut part = Leading {
         z: Vec::with_capacity(range.len() * r),
         g: Small::zeros(r, r),
@@ -185,7 +231,10 @@ fn leading_task(factor: &Factor<'_>, directions: &Directions, answers: &[f64], r
         for a in 0..r {
             for b in 0..=a {
                 let mut value = explained.remaining(&half, a, b);
-                let (x, y) = (&image[a * columns..(a + 1) * columns], &image[b * columns..(b + 1) * columns]);
+                let (x, y) = (
+                    &image[a * columns..(a + 1) * columns],
+                    &image[b * columns..(b + 1) * columns],
+                );
                 value -= directions.weight * x[0] * y[0];
                 value -= x[1..].iter().zip(&y[1..]).map(|(x, y)| x * y).sum::<f64>();
                 part.g.data[a + b * r] += value;
@@ -230,7 +279,15 @@ impl Explained {
         let front = &factor.system.symbolic.fronts[elements.front[e] as usize];
         let weights = &factor.weights[columns.start * r..columns.end * r];
         let inverse = &factor.inverse[front.square..];
-        sandwich(r, weights, elements.places(e), front.stride, inverse, &mut self.matrix, &mut self.sums);
+        sandwich(
+            r,
+            weights,
+            elements.places(e),
+            front.stride,
+            inverse,
+            &mut self.matrix,
+            &mut self.sums,
+        );
     }
 
     /// [half'(I − matrix) half]_ab for half r × r, row-major.

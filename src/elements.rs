@@ -41,7 +41,10 @@ impl Elements {
             ..Elements::default()
         };
         for (e, members) in graph.elements.iter().enumerate() {
-            let mut nodes: Vec<u32> = members.iter().map(|&node| symbolic.order[node as usize]).collect();
+            let mut nodes: Vec<u32> = members
+                .iter()
+                .map(|&node| symbolic.order[node as usize])
+                .collect();
             nodes.sort_unstable();
             let front = nodes.first().map_or(u32::MAX, |&node| owner[node as usize]);
             let mut column = 0;
@@ -49,7 +52,9 @@ impl Elements {
                 let node = node as usize;
                 let place = symbolic.local(&symbolic.fronts[front as usize], node);
                 let width = symbolic.columns(node).len();
-                elements.places.extend((place..place + width).map(|p| p as u32));
+                elements
+                    .places
+                    .extend((place..place + width).map(|p| p as u32));
                 elements.column.push(column as u32);
                 column += width;
             }
@@ -69,7 +74,9 @@ impl Elements {
     /// Which entries hold each node.
     fn transpose(&mut self, nodes: usize) {
         let mut start = vec![0; nodes + 1];
-        self.nodes.iter().for_each(|&node| start[node as usize + 1] += 1);
+        self.nodes
+            .iter()
+            .for_each(|&node| start[node as usize + 1] += 1);
         (0..nodes).for_each(|node| start[node + 1] += start[node]);
         let mut next = start.clone();
         self.uses = vec![0; self.nodes.len()];
@@ -102,7 +109,11 @@ impl Elements {
 
     /// Range of an entry's scalar columns within its element.
     pub fn entry(&self, e: usize, entry: usize) -> Range<usize> {
-        let end = if entry + 1 < self.start[e + 1] { self.column[entry + 1] as usize } else { self.width(e) };
+        let end = if entry + 1 < self.start[e + 1] {
+            self.column[entry + 1] as usize
+        } else {
+            self.width(e)
+        };
         self.column[entry] as usize..end
     }
 
@@ -120,7 +131,14 @@ impl Elements {
 /// target += V'V on the lower triangle, for the element's columns whose place lies in `columns`;
 /// `target` starts at column `columns.start` of the front, columns `stride` apart.
 #[inline(always)]
-pub fn add_products(r: usize, values: &[f64], places: &[u32], columns: Range<usize>, stride: usize, target: &mut [f64]) {
+pub fn add_products(
+    r: usize,
+    values: &[f64],
+    places: &[u32],
+    columns: Range<usize>,
+    stride: usize,
+    target: &mut [f64],
+) {
     match r {
         1 => add_fixed::<1>(values, places, columns, stride, target),
         2 => add_fixed::<2>(values, places, columns, stride, target),
@@ -131,7 +149,13 @@ pub fn add_products(r: usize, values: &[f64], places: &[u32], columns: Range<usi
 }
 
 #[inline(always)]
-fn add_fixed<const R: usize>(values: &[f64], places: &[u32], columns: Range<usize>, stride: usize, target: &mut [f64]) {
+fn add_fixed<const R: usize>(
+    values: &[f64],
+    places: &[u32],
+    columns: Range<usize>,
+    stride: usize,
+    target: &mut [f64],
+) {
     let (values, _) = values.as_chunks::<R>();
     let first = places.partition_point(|&place| (place as usize) < columns.start);
     let last = places.partition_point(|&place| (place as usize) < columns.end);
@@ -149,7 +173,14 @@ fn add_fixed<const R: usize>(values: &[f64], places: &[u32], columns: Range<usiz
 }
 
 #[inline(always)]
-fn add_any(r: usize, values: &[f64], places: &[u32], columns: Range<usize>, stride: usize, target: &mut [f64]) {
+fn add_any(
+    r: usize,
+    values: &[f64],
+    places: &[u32],
+    columns: Range<usize>,
+    stride: usize,
+    target: &mut [f64],
+) {
     let first = places.partition_point(|&place| (place as usize) < columns.start);
     let last = places.partition_point(|&place| (place as usize) < columns.end);
     for b in first..last {
@@ -163,7 +194,15 @@ fn add_any(r: usize, values: &[f64], places: &[u32], columns: Range<usize>, stri
 
 /// out (r × r) = V N V' for the symmetric N whose column at place `p` starts at `inverse[p * stride]`.
 #[inline(always)]
-pub fn sandwich(r: usize, values: &[f64], places: &[u32], stride: usize, inverse: &[f64], out: &mut [f64], sums: &mut [f64]) {
+pub fn sandwich(
+    r: usize,
+    values: &[f64],
+    places: &[u32],
+    stride: usize,
+    inverse: &[f64],
+    out: &mut [f64],
+    sums: &mut [f64],
+) {
     match r {
         1 => sandwich_fixed::<1>(values, places, stride, inverse, out),
         2 => sandwich_fixed::<2>(values, places, stride, inverse, out),
@@ -174,7 +213,13 @@ pub fn sandwich(r: usize, values: &[f64], places: &[u32], stride: usize, inverse
 }
 
 #[inline(always)]
-fn sandwich_fixed<const R: usize>(values: &[f64], places: &[u32], stride: usize, inverse: &[f64], out: &mut [f64]) {
+fn sandwich_fixed<const R: usize>(
+    values: &[f64],
+    places: &[u32],
+    stride: usize,
+    inverse: &[f64],
+    out: &mut [f64],
+) {
     let (values, _) = values.as_chunks::<R>();
     out.fill(0.0);
     for (b, &place) in places.iter().enumerate() {
@@ -196,15 +241,30 @@ fn sandwich_fixed<const R: usize>(values: &[f64], places: &[u32], stride: usize,
 }
 
 #[inline(always)]
-fn sandwich_any(r: usize, values: &[f64], places: &[u32], stride: usize, inverse: &[f64], out: &mut [f64], sums: &mut [f64]) {
+fn sandwich_any(
+    r: usize,
+    values: &[f64],
+    places: &[u32],
+    stride: usize,
+    inverse: &[f64],
+    out: &mut [f64],
+    sums: &mut [f64],
+) {
     out.fill(0.0);
     for (b, &place) in places.iter().enumerate() {
         let column = &inverse[place as usize * stride..];
         let own = &values[b * r..(b + 1) * r];
-        sums.iter_mut().zip(own).for_each(|(sum, w)| *sum = 0.5 * w * column[place as usize]);
-        for (&other, w) in places[b + 1..].iter().zip(values[(b + 1) * r..].chunks_exact(r)) {
+        sums.iter_mut()
+            .zip(own)
+            .for_each(|(sum, w)| *sum = 0.5 * w * column[place as usize]);
+        for (&other, w) in places[b + 1..]
+            .iter()
+            .zip(values[(b + 1) * r..].chunks_exact(r))
+        {
             let value = column[other as usize];
-            sums.iter_mut().zip(w).for_each(|(sum, w)| *sum += w * value);
+            sums.iter_mut()
+                .zip(w)
+                .for_each(|(sum, w)| *sum += w * value);
         }
         for l in 0..r {
             for k in 0..r {

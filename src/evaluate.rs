@@ -3,8 +3,8 @@
 use crate::error::Result;
 use crate::lambda::Small;
 use crate::lmm::{from_user, Fit};
-use crate::optimize::Problem;
 use crate::parallel::Team;
+use crate::problem::Problem;
 
 /// Relative step of the central differences: their error, step², meets the gradient's rounding.
 const STEP: f64 = 1e-5;
@@ -29,7 +29,11 @@ fn gradient_of(problem: &mut Problem<'_, '_>, theta: &[f64]) -> Result<Vec<f64>>
     for (group, g) in system.groups.iter().zip(&g) {
         let map = group.template.user_map().transposed();
         let slope: Small = map.times(&g.times(&group.template.unrotated(&group.pick(theta))));
-        for (place, (i, j)) in group.theta_index().into_iter().zip(group.template.entries()) {
+        for (place, (i, j)) in group
+            .theta_index()
+            .into_iter()
+            .zip(group.template.entries())
+        {
             gradient[place] = 2.0 * slope.at(i, j);
         }
     }
@@ -53,5 +57,7 @@ pub fn hessian(fit: &Fit, team: &Team) -> Result<Vec<f64>> {
             rows[k * size + l] = (above[l] - below[l]) / (2.0 * step);
         }
     }
-    Ok((0..size * size).map(|at| 0.5 * (rows[at] + rows[at % size * size + at / size])).collect())
+    Ok((0..size * size)
+        .map(|at| 0.5 * (rows[at] + rows[at % size * size + at / size]))
+        .collect())
 }

@@ -24,14 +24,26 @@ impl Shifted {
     };
 
     /// Pilot values from evenly spread rows; `shift_wanted` decides from mean and spread.
-    pub fn pilot(n: usize, value: impl Fn(usize) -> f64, shift_wanted: impl Fn(f64, f64) -> bool) -> Self {
+    pub fn pilot(
+        n: usize,
+        value: impl Fn(usize) -> f64,
+        shift_wanted: impl Fn(f64, f64) -> bool,
+    ) -> Self {
         let count = n.min(PILOT_ROWS);
         let sample: Vec<f64> = (0..count).map(|k| value(k * n / count.max(1))).collect();
         let mean = sample.iter().map(|v| v / count as f64).sum::<f64>();
         let spread = sample.iter().map(|v| (v - mean).abs()).fold(0.0, f64::max);
         let size = sample.iter().map(|v| v.abs()).fold(0.0, f64::max);
-        let shift = if shift_wanted(mean.abs(), spread) { mean } else { 0.0 };
-        let reach = if shift == 0.0 || spread == 0.0 { size } else { spread };
+        let shift = if shift_wanted(mean.abs(), spread) {
+            mean
+        } else {
+            0.0
+        };
+        let reach = if shift == 0.0 || spread == 0.0 {
+            size
+        } else {
+            spread
+        };
         Shifted {
             shift: if shift.is_finite() { shift } else { 0.0 },
             scale: power_of_two(reach),
@@ -101,7 +113,14 @@ impl FixedCoordinates {
     }
 
     /// Fill rows `first..first + count` of C, each row `stride` long, weighted by √w.
-    pub fn fill(&self, design: &Design, first: usize, count: usize, out: &mut [f64], stride: usize) {
+    pub fn fill(
+        &self,
+        design: &Design,
+        first: usize,
+        count: usize,
+        out: &mut [f64],
+        stride: usize,
+    ) {
         let table: &Table = &design.table;
         (0..count).for_each(|i| out[i * stride] = 1.0);
         for (k, recipe) in design.fixed.iter().enumerate() {
@@ -212,7 +231,10 @@ impl Basis {
 
     /// β in the user's coordinates, kept columns only.
     pub fn beta(&self, coordinates: &FixedCoordinates, beta: &[f64]) -> Vec<f64> {
-        let scaled: Vec<f64> = beta.iter().map(|b| b * coordinates.response.scale).collect();
+        let scaled: Vec<f64> = beta
+            .iter()
+            .map(|b| b * coordinates.response.scale)
+            .collect();
         let mut user = self.to_user(coordinates, &scaled);
         if let (true, Some(constant)) = (self.spanned, &coordinates.constant) {
             add_constant(&mut user, &self.kept, constant, coordinates.response.shift);

@@ -2,8 +2,9 @@
 
 use crate::aligned::Aligned;
 use crate::error::Result;
-use crate::factor::{solve_lower, Factor, LEVELS};
+use crate::factor::{Factor, LEVELS};
 use crate::lambda::Small;
+use crate::leading::solve_lower;
 use crate::objective::{solve_triangle, Profile};
 use crate::parallel::{piece, Team};
 
@@ -34,7 +35,11 @@ fn parameters(factor: &Factor<'_>) -> Vec<Parameter> {
     let mut list: Vec<(usize, Parameter)> = Vec::new();
     for (group, member) in factor.system.groups.iter().enumerate() {
         let map = member.template.map();
-        for (place, (row, column)) in member.theta_index().into_iter().zip(member.template.entries()) {
+        for (place, (row, column)) in member
+            .theta_index()
+            .into_iter()
+            .zip(member.template.entries())
+        {
             let parameter = Parameter {
                 group,
                 row,
@@ -71,7 +76,8 @@ pub fn average(
             let explained: f64 = fixed[k].iter().zip(&fixed[l]).map(|(a, b)| a * b).sum();
             let quadratic = inner.product[k * count + l] - explained;
             let value = degrees
-                * (quadratic / profile.pwrss - inner.score[k] * inner.score[l] / profile.pwrss.powi(2));
+                * (quadratic / profile.pwrss
+                    - inner.score[k] * inner.score[l] / profile.pwrss.powi(2));
             matrix[k * count + l] = value;
             matrix[l * count + k] = value;
         }
@@ -116,7 +122,12 @@ struct LeadingSums {
 }
 
 impl Inner {
-    fn new(factor: &Factor<'_>, parameters: &[Parameter], z: (&[f64], &[f64]), team: &Team) -> Result<Inner> {
+    fn new(
+        factor: &Factor<'_>,
+        parameters: &[Parameter],
+        z: (&[f64], &[f64]),
+        team: &Team,
+    ) -> Result<Inner> {
         let system = factor.system;
         let (count, width, size) = (parameters.len(), system.width, system.symbolic.size);
         let (rest, mut score) = rest_directions(factor, parameters, z.1);
@@ -129,7 +140,8 @@ impl Inner {
         team.check()?;
         let (mut product, mut columns) = (vec![0.0; count * count], vec![0.0; width * count]);
         let mut leading = Vec::new();
-        let add = |sum: &mut [f64], part: &[f64]| sum.iter_mut().zip(part).for_each(|(a, b)| *a += b);
+        let add =
+            |sum: &mut [f64], part: &[f64]| sum.iter_mut().zip(part).for_each(|(a, b)| *a += b);
         for part in parts {
             add(&mut product, &part.product);
             add(&mut columns, &part.columns);
@@ -141,10 +153,16 @@ impl Inner {
             let dot = |x: &[f64], y: &[f64]| -> f64 { x.iter().zip(y).map(|(a, b)| a * b).sum() };
             for k in 0..count {
                 for l in 0..count {
-                    product[k * count + l] += dot(&rest[k * size..(k + 1) * size], &residual[l * size..(l + 1) * size]);
+                    product[k * count + l] += dot(
+                        &rest[k * size..(k + 1) * size],
+                        &residual[l * size..(l + 1) * size],
+                    );
                 }
                 for c in 0..width {
-                    columns[c + k * width] += dot(&system.cross[c * size..(c + 1) * size], &rest[k * size..(k + 1) * size]);
+                    columns[c + k * width] += dot(
+                        &system.cross[c * size..(c + 1) * size],
+                        &rest[k * size..(k + 1) * size],
+                    );
                 }
             }
             let mut projected = Aligned::zeros(size * count);
@@ -161,7 +179,11 @@ impl Inner {
                 }
             }
         }
-        Ok(Inner { product, columns, score })
+        Ok(Inner {
+            product,
+            columns,
+            score,
+        })
     }
 
     /// R_X'⁻¹X'V⁻¹Z̃c_k of every parameter.
@@ -174,18 +196,27 @@ impl Inner {
             solve_triangle(&profile.triangle, basis.rank(), &mut x);
             x
         };
-        self.columns.chunks_exact(basis.width).map(project).collect()
+        self.columns
+            .chunks_exact(basis.width)
+            .map(project)
+            .collect()
     }
 }
 
 /// c_k of the remaining groups (size × parameters) and their share of c_k'z.
-fn rest_directions(factor: &Factor<'_>, parameters: &[Parameter], z: &[f64]) -> (Aligned, Vec<f64>) {
+fn rest_directions(
+    factor: &Factor<'_>,
+    parameters: &[Parameter],
+    z: &[f64],
+) -> (Aligned, Vec<f64>) {
     let symbolic = &factor.system.symbolic;
     let size = symbolic.size;
     let mut directions = Aligned::zeros(size * parameters.len());
     let mut score = vec![0.0; parameters.len()];
     for (k, parameter) in parameters.iter().enumerate() {
-        for node in (0..symbolic.nodes()).filter(|&node| symbolic.group[node] as usize + 1 == parameter.group) {
+        for node in (0..symbolic.nodes())
+            .filter(|&node| symbolic.group[node] as usize + 1 == parameter.group)
+        {
             let range = symbolic.columns(node);
             let out = &mut directions[range.start + k * size..range.end + k * size];
             parameter.direction(&z[range.clone()], out);
@@ -204,7 +235,12 @@ fn leading_task(
     range: std::ops::Range<usize>,
 ) -> LeadingSums {
     let system = factor.system;
-    let (r, stride, width, count) = (system.leading.width, system.leading.stride, system.width, parameters.len());
+    let (r, stride, width, count) = (
+        system.leading.width,
+        system.leading.stride,
+        system.width,
+        parameters.len(),
+    );
     let keep = system.symbolic.size > 0;
     let mut sums = LeadingSums {
         product: vec![0.0; count * count],
@@ -217,7 +253,11 @@ fn leading_task(
     for j in range {
         let (level, own) = (system.leading.level(j), &z[j * r..(j + 1) * r]);
         x.fill(0.0);
-        for (k, parameter) in parameters.iter().enumerate().filter(|(_, parameter)| parameter.group == 0) {
+        for (k, parameter) in parameters
+            .iter()
+            .enumerate()
+            .filter(|(_, parameter)| parameter.group == 0)
+        {
             parameter.direction(own, &mut direction);
             sums.score[k] += direction.iter().zip(own).map(|(c, z)| c * z).sum::<f64>();
             for i in 0..r {
@@ -234,9 +274,15 @@ fn leading_task(
             let own = &factor.leading_columns[(j * r + i) * width..(j * r + i + 1) * width];
             for (k, &value) in row.iter().enumerate() {
                 let target = &mut sums.product[k * count..(k + 1) * count];
-                target.iter_mut().zip(row).for_each(|(sum, other)| *sum += value * other);
+                target
+                    .iter_mut()
+                    .zip(row)
+                    .for_each(|(sum, other)| *sum += value * other);
                 let target = &mut sums.columns[k * width..(k + 1) * width];
-                target.iter_mut().zip(own).for_each(|(sum, c)| *sum += value * c);
+                target
+                    .iter_mut()
+                    .zip(own)
+                    .for_each(|(sum, c)| *sum += value * c);
             }
         }
     }

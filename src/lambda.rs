@@ -167,7 +167,9 @@ impl Template {
     pub fn entries(&self) -> Vec<(usize, usize)> {
         let block = |range: &Range<usize>| {
             let end = range.end;
-            range.clone().flat_map(move |j| (j..end).map(move |i| (i, j)))
+            range
+                .clone()
+                .flat_map(move |j| (j..end).map(move |i| (i, j)))
         };
         self.blocks.iter().flat_map(block).collect()
     }
@@ -209,7 +211,10 @@ impl Template {
                 lambda.data[i + j * self.cols] /= self.columns[i].scale;
             }
         }
-        if let Shape::Free { constant: Some(constant) } = self.shape {
+        if let Shape::Free {
+            constant: Some(constant),
+        } = self.shape
+        {
             for j in 0..self.cols {
                 let moved: f64 = (0..self.cols)
                     .map(|i| self.columns[i].shift * lambda.at(i, j))
@@ -227,7 +232,10 @@ impl Template {
             Shape::Free { .. } => lower_triangle(&mut lambda),
             Shape::Mapped { .. } => positive_diagonal(&mut lambda),
         }
-        self.entries().iter().map(|&(i, j)| lambda.at(i, j)).collect()
+        self.entries()
+            .iter()
+            .map(|&(i, j)| lambda.at(i, j))
+            .collect()
     }
 
     /// The user's θ → the optimiser's.
@@ -236,7 +244,10 @@ impl Template {
         if matches!(self.shape, Shape::Free { .. }) {
             lower_triangle(&mut lambda);
         }
-        self.entries().iter().map(|&(i, j)| lambda.at(i, j)).collect()
+        self.entries()
+            .iter()
+            .map(|&(i, j)| lambda.at(i, j))
+            .collect()
     }
 
     /// T λ for a λ in the user's coordinates, without an added constant's row.
@@ -246,7 +257,10 @@ impl Template {
             for i in 0..self.cols {
                 scaled.data[i + j * self.cols] *= self.columns[i].scale;
             }
-            if let Shape::Free { constant: Some(constant) } = self.shape {
+            if let Shape::Free {
+                constant: Some(constant),
+            } = self.shape
+            {
                 scaled.data[constant + j * self.cols] += (0..self.cols)
                     .map(|i| self.columns[i].shift * lambda.at(i, j))
                     .sum::<f64>();
@@ -303,7 +317,10 @@ mod tests {
             Some(0),
         );
         let user = near.to_user(&near.from_user(&theta));
-        theta.iter().zip(&user).for_each(|(a, b)| assert!((a - b).abs() < 1e-14));
+        theta
+            .iter()
+            .zip(&user)
+            .for_each(|(a, b)| assert!((a - b).abs() < 1e-14));
     }
 
     #[test]

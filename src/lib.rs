@@ -1,17 +1,50 @@
-//! core
+//! The numeric core of `mixedmodels`: knows matrices and θ, neither formulas nor Python.
+//!
+//! ```text
+//!  Design: columns by reference, recipes of X and Z, grouping codes              columns
+//!     │  shifts and scales of [X y]; terms of one factor amalgamated     fixed_matrix · random_matrix · lambda
+//!     ▼
+//!  CrossProducts: one pass over the rows, parts that add                 cross_products
+//!     │  Rⱼ | Pⱼ of the leading levels by rotations                         level_sums
+//!     │  co-occurring levels of two groups                                  pairs
+//!     │  a part in another part's coordinates                               reparametrise
+//!     ▼
+//!  System: the penalised system apart from θ, rank of X                  system · residual
+//!     │  order, fronts, elements; memory needed                             symbolic · elements · memory
+//!     ▼
+//!  Problem: the criterion as a function of θ  ◀──────────────┐           problem
+//!     │  factor: leading levels, fronts, dense kernels       │              factor · leading · assemble · dense · products
+//!     │  criterion, β and σ profiled out                     │              objective
+//!     │  gradient and average information                    │              derivatives · complement · information
+//!     ▼                                                      │
+//!  moments ──▶ trust-region Newton ──────────────────────────┘           start · optimize · quadratic · derivative_free
+//!     │  zeros of θ and their multipliers                                   multipliers
+//!     ▼
+//!  Fit: β, σ, θ, conditional modes, verdict                              lmm · modes
+//!        criterion at any θ, linear predictor, picture                      evaluate · predictor · describe
+//! ```
+//!
+//! Beside the path: `parallel` (threads of one fit, stop flag), `aligned` (buffers), `error`, and
+//! `python` (the only code that names PyO3).
+
 pub mod aligned;
+pub mod assemble;
 pub mod columns;
 pub mod complement;
 pub mod cross_products;
 pub mod dense;
 pub mod derivative_free;
 pub mod derivatives;
+pub mod describe;
 pub mod elements;
 pub mod error;
+pub mod evaluate;
 pub mod factor;
 pub mod fixed_matrix;
 pub mod information;
 pub mod lambda;
+pub mod leading;
+pub mod level_sums;
 pub mod lmm;
 pub mod memory;
 pub mod modes;
@@ -20,13 +53,16 @@ pub mod objective;
 pub mod optimize;
 pub mod pairs;
 pub mod parallel;
+pub mod predictor;
+pub mod problem;
+pub mod products;
+pub mod quadratic;
 pub mod random_matrix;
 pub mod reparametrise;
+pub mod residual;
 pub mod start;
 pub mod symbolic;
 pub mod system;
-pub mod describe;
-pub mod evaluate;
-pub mod predictor;
+
 #[cfg(feature = "python")]
 mod python;

@@ -7,8 +7,10 @@ use crate::error::{Error, Result};
 use crate::modes;
 use crate::multipliers;
 use crate::objective::{degrees, inverse_gram, Profile};
-use crate::optimize::{norm, Optimizer, Outcome, Problem, Reason, Report, Search, Settings};
+use crate::optimize::{Optimizer, Outcome, Reason, Report, Search, Settings};
 use crate::parallel::Team;
+use crate::problem::Problem;
+use crate::quadratic::norm;
 use crate::start;
 use crate::system::System;
 use std::sync::Arc;
@@ -55,7 +57,13 @@ pub struct Fit {
 }
 
 /// Fit a design: cross-products, symbolic analysis, optimum, estimates.
-pub fn fit(design: &Design, reml: bool, settings: &Settings, report: Report<'_>, team: &Team) -> Result<Fit> {
+pub fn fit(
+    design: &Design,
+    reml: bool,
+    settings: &Settings,
+    report: Report<'_>,
+    team: &Team,
+) -> Result<Fit> {
     let began = Instant::now();
     let sums = CrossProducts::new(design, team)?;
     let system = Arc::new(System::new(&sums, team)?);
@@ -83,7 +91,10 @@ fn optimise(
         None => start::moments(sums, system, problem.reml, problem.team)?,
     };
     let order = [Optimizer::Newton, Optimizer::Bfgs, Optimizer::NelderMead];
-    let first = order.iter().position(|&optimizer| optimizer == settings.optimizer).unwrap_or(0);
+    let first = order
+        .iter()
+        .position(|&optimizer| optimizer == settings.optimizer)
+        .unwrap_or(0);
     let mut best: Option<Outcome> = None;
     for &optimizer in &order[first..] {
         let outcome = match optimizer {
@@ -91,14 +102,20 @@ fn optimise(
             _ => Search::new(problem, settings, optimizer, report, began).run(theta.clone())?,
         };
         let stuck = outcome.reason == Reason::NoProgress;
-        if best.as_ref().map_or(true, |best| outcome.criterion <= best.criterion) {
+        if best
+            .as_ref()
+            .is_none_or(|best| outcome.criterion <= best.criterion)
+        {
             theta = outcome.theta.clone();
             best = Some(outcome);
         }
         if !stuck {
             break;
         }
-        messages.push(format!("{} found no further decrease; the next optimiser was tried", optimizer.name()));
+        messages.push(format!(
+            "{} found no further decrease; the next optimiser was tried",
+            optimizer.name()
+        ));
     }
     let outcome = best.ok_or_else(|| Error::Convergence("no optimiser could start".into()))?;
     Ok((multipliers::snap(problem, outcome)?, messages))
@@ -147,7 +164,9 @@ fn check_identified(system: &System, reml: bool) -> Result<()> {
     let mean = total[(width - 1) * width];
     let spread = total[width * width - 1] - mean * mean / total[0];
     if spread <= PERFECT * total[width * width - 1] {
-        return Err(Error::Data("the response is constant: there is nothing to model".into()));
+        return Err(Error::Data(
+            "the response is constant: there is nothing to model".into(),
+        ));
     }
     let plain = Profile::new(system, &total, 0.0, reml);
     let left = plain.map_or(0.0, |profile| profile.pwrss);
@@ -161,10 +180,17 @@ fn check_identified(system: &System, reml: bool) -> Result<()> {
 fn check_within(system: &System, spread: f64) -> Result<()> {
     let leading = &system.leading;
     let rank: usize = (0..leading.levels)
-        .map(|j| (0..leading.width).filter(|i| leading.level(j)[i * leading.stride + i] != 0.0).count())
+        .map(|j| {
+            (0..leading.width)
+                .filter(|i| leading.level(j)[i * leading.stride + i] != 0.0)
+                .count()
+        })
         .sum();
     let last = system.width * system.width - 1;
-    if !system.groups.is_empty() && system.n > rank + system.rank() && system.residual[last] <= PERFECT * spread {
+    if !system.groups.is_empty()
+        && system.n > rank + system.rank()
+        && system.residual[last] <= PERFECT * spread
+    {
         return Err(Error::Data(
             "the response does not vary within the groups: the residual variance is zero and the likelihood unbounded; \
              aggregate to one row a group, or drop this random term"
@@ -186,7 +212,7 @@ fn finish(
     let (reml, team) = (problem.reml, problem.team);
     let profile = problem.settle(&outcome.theta)?;
     let residual_check = problem.factor.residual_check(team);
-    if !(residual_check < RESIDUAL) {
+    if residual_check.is_nan() || residual_check >= RESIDUAL {
         return Err(Error::Convergence(format!(
             "the factorisation does not solve its own system (relative residual {residual_check:.1e}); please report this model"
         )));
@@ -198,7 +224,10 @@ fn finish(
     let kept = &system.basis.kept;
     let p = system.coordinates.place.len();
     let mut beta = vec![f64::NAN; p];
-    for (&k, value) in kept.iter().zip(system.basis.beta(&system.coordinates, &profile.beta)) {
+    for (&k, value) in kept
+        .iter()
+        .zip(system.basis.beta(&system.coordinates, &profile.beta))
+    {
         beta[k] = value;
     }
     let multipliers = multipliers::smallest(&system, &outcome);

@@ -12,18 +12,25 @@ pub fn available() -> Option<u64> {
 
 /// `MIXEDMODELS_MAX_MEMORY` (bytes): a limit of the user's own.
 fn from_environment() -> Option<u64> {
-    std::env::var("MIXEDMODELS_MAX_MEMORY").ok()?.trim().parse().ok()
+    std::env::var("MIXEDMODELS_MAX_MEMORY")
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
 }
 
 fn machine() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("MemAvailable:"))?;
     let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kilobytes * 1024)
 }
 
 fn control_group() -> Option<u64> {
-    let number = |path: &str| -> Option<u64> { std::fs::read_to_string(path).ok()?.trim().parse().ok() };
+    let number =
+        |path: &str| -> Option<u64> { std::fs::read_to_string(path).ok()?.trim().parse().ok() };
     let limit = number("/sys/fs/cgroup/memory.max")?;
     let used = number("/sys/fs/cgroup/memory.current")?;
     Some(limit.saturating_sub(used))

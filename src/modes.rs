@@ -1,10 +1,11 @@
 //! Conditional modes b̂ = Λû and their conditional covariances σ²ΛM⁻¹Λ', in the user's columns.
 
-use crate::derivatives::{leading_answers, Directions, Explained};
 use crate::complement::Solution;
+use crate::derivatives::{leading_answers, Directions, Explained};
 use crate::error::Result;
-use crate::factor::{solve_lower, Factor};
+use crate::factor::Factor;
 use crate::lambda::Small;
+use crate::leading::solve_lower;
 use crate::objective::Profile;
 use crate::parallel::Team;
 
@@ -17,7 +18,12 @@ pub struct Modes {
 }
 
 /// b̂ at the factor's θ (which is the optimiser's `theta`).
-pub fn conditional_modes(factor: &Factor<'_>, profile: &Profile, theta: &[f64], team: &Team) -> Modes {
+pub fn conditional_modes(
+    factor: &Factor<'_>,
+    profile: &Profile,
+    theta: &[f64],
+    team: &Team,
+) -> Modes {
     let system = factor.system;
     let directions = Directions {
         columns: 1,
@@ -42,7 +48,9 @@ pub fn conditional_modes(factor: &Factor<'_>, profile: &Profile, theta: &[f64], 
             terms[term] = (spherical.chunks_exact(q))
                 .flat_map(|u| {
                     let to_user = &to_user;
-                    block.clone().map(move |i| (0..q).map(|k| to_user.at(i, k) * u[k]).sum::<f64>() * scale)
+                    block
+                        .clone()
+                        .map(move |i| (0..q).map(|k| to_user.at(i, k) * u[k]).sum::<f64>() * scale)
                 })
                 .collect();
         }
@@ -57,7 +65,13 @@ fn leading_modes(factor: &Factor<'_>, answers: &[f64]) -> Vec<f64> {
     let mut modes = Vec::with_capacity(leading.levels * lambda.cols);
     for (j, answer) in answers.chunks_exact(r).enumerate() {
         let level = leading.level(j);
-        let z: Vec<f64> = (0..r).map(|i| (0..=i).map(|l| level[l * leading.stride + i] * answer[l]).sum()).collect();
+        let z: Vec<f64> = (0..r)
+            .map(|i| {
+                (0..=i)
+                    .map(|l| level[l * leading.stride + i] * answer[l])
+                    .sum()
+            })
+            .collect();
         modes.extend((0..lambda.cols).map(|k| (0..r).map(|i| lambda.at(i, k) * z[i]).sum::<f64>()));
     }
     modes
@@ -77,14 +91,23 @@ fn rest_modes(factor: &Factor<'_>, solution: &[f64], group: usize) -> Vec<f64> {
 }
 
 /// σ²ΛM⁻¹Λ' on the diagonal, per public term: levels × effects × effects.
-pub fn conditional_covariances(factor: &mut Factor<'_>, theta: &[f64], variance: f64, team: &Team) -> Result<Vec<Vec<f64>>> {
+pub fn conditional_covariances(
+    factor: &mut Factor<'_>,
+    theta: &[f64],
+    variance: f64,
+    team: &Team,
+) -> Result<Vec<Vec<f64>>> {
     factor.invert(team)?;
     let factor = &*factor;
     let system = factor.system;
     let mut terms = vec![Vec::new(); system.groups.iter().map(|group| group.terms.len()).sum()];
     for (g, group) in system.groups.iter().enumerate() {
         let to_user = group.template.user_factor(&group.pick(theta));
-        let blocks = if g == 0 { leading_blocks(factor) } else { rest_blocks(factor, g - 1) };
+        let blocks = if g == 0 {
+            leading_blocks(factor)
+        } else {
+            rest_blocks(factor, g - 1)
+        };
         for (&term, block) in group.terms.iter().zip(&group.template.blocks) {
             for inverse in &blocks {
                 let whole = to_user.times(inverse).times(&to_user.transposed());
@@ -109,11 +132,20 @@ fn leading_blocks(factor: &Factor<'_>) -> Vec<Small> {
         let mut product = Small::zeros(r, q);
         for k in 0..q {
             for i in 0..r {
-                product.set(i, k, (i..r).map(|l| level[i * leading.stride + l] * lambda.at(l, k)).sum());
+                product.set(
+                    i,
+                    k,
+                    (i..r)
+                        .map(|l| level[i * leading.stride + l] * lambda.at(l, k))
+                        .sum(),
+                );
             }
         }
         // half = c⁻¹B, row-major.
-        let mut half: Vec<f64> = (0..r).flat_map(|i| (0..q).map(move |k| (i, k))).map(|(i, k)| product.at(i, k)).collect();
+        let mut half: Vec<f64> = (0..r)
+            .flat_map(|i| (0..q).map(move |k| (i, k)))
+            .map(|(i, k)| product.at(i, k))
+            .collect();
         solve_lower(&factor.pivots[j * r * r..(j + 1) * r * r], r, &mut half, q);
         explained.update(factor, j);
         let mut block = inverse_of_sum(&product);
@@ -142,7 +174,15 @@ fn inverse_of_sum(product: &Small) -> Small {
             let unit = f64::from(u8::from(i == j));
             let known: f64 = (0..j).map(|l| lower.at(i, l) * lower.at(j, l)).sum();
             let value = unit + lower.at(i, j) - known;
-            lower.set(i, j, if i == j { value.sqrt() } else { value / lower.at(j, j) });
+            lower.set(
+                i,
+                j,
+                if i == j {
+                    value.sqrt()
+                } else {
+                    value / lower.at(j, j)
+                },
+            );
         }
     }
     let mut inverse = Small::zeros(q, q);
@@ -168,8 +208,12 @@ fn rest_blocks(factor: &Factor<'_>, group: usize) -> Vec<Small> {
     let q = factor.rest_lambda(group as u32).cols;
     let mut blocks = vec![Small::zeros(q, q); factor.system.groups[group + 1].levels];
     for front in &symbolic.fronts {
-        let first = symbolic.scalar.partition_point(|&column| column < front.start);
-        for node in (first..symbolic.nodes()).take_while(|&node| symbolic.scalar[node] < front.start + front.own) {
+        let first = symbolic
+            .scalar
+            .partition_point(|&column| column < front.start);
+        for node in (first..symbolic.nodes())
+            .take_while(|&node| symbolic.scalar[node] < front.start + front.own)
+        {
             if symbolic.group[node] as usize == group {
                 let place = symbolic.scalar[node] - front.start;
                 let width = symbolic.columns(node).len();
@@ -177,7 +221,11 @@ fn rest_blocks(factor: &Factor<'_>, group: usize) -> Vec<Small> {
                 (width..q).for_each(|i| block.set(i, i, 1.0));
                 for b in 0..width {
                     for a in 0..width {
-                        block.set(a, b, factor.inverse[front.square + place + a + (place + b) * front.stride]);
+                        block.set(
+                            a,
+                            b,
+                            factor.inverse[front.square + place + a + (place + b) * front.stride],
+                        );
                     }
                 }
             }

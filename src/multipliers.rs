@@ -5,7 +5,8 @@
 
 use crate::error::Result;
 use crate::lambda::Small;
-use crate::optimize::{Outcome, Problem};
+use crate::optimize::Outcome;
+use crate::problem::Problem;
 use crate::system::System;
 use faer::{MatRef, Side};
 
@@ -33,9 +34,17 @@ pub fn snap(problem: &mut Problem<'_, '_>, mut outcome: Outcome) -> Result<Outco
         let entries = group.template.entries();
         for (k, &(i, j)) in entries.iter().enumerate() {
             if i == j && candidate[index[k]].abs() < SMALL {
-                let column: Vec<usize> = (0..entries.len()).filter(|&l| entries[l].1 == j).map(|l| index[l]).collect();
-                let empty = column.iter().all(|&place| outcome.theta[place].abs() < SMALL);
-                column.iter().filter(|&&place| empty || place == index[k]).for_each(|&place| candidate[place] = 0.0);
+                let column: Vec<usize> = (0..entries.len())
+                    .filter(|&l| entries[l].1 == j)
+                    .map(|l| index[l])
+                    .collect();
+                let empty = column
+                    .iter()
+                    .all(|&place| outcome.theta[place].abs() < SMALL);
+                column
+                    .iter()
+                    .filter(|&&place| empty || place == index[k])
+                    .for_each(|&place| candidate[place] = 0.0);
             }
         }
     }
@@ -55,9 +64,13 @@ pub fn is_singular(system: &System, theta: &[f64]) -> bool {
         let own = group.pick(theta);
         let entries = group.template.entries();
         group.template.blocks.iter().any(|block| {
-            let inside: Vec<usize> = (0..own.len()).filter(|&k| block.contains(&entries[k].1)).collect();
+            let inside: Vec<usize> = (0..own.len())
+                .filter(|&k| block.contains(&entries[k].1))
+                .collect();
             let largest = inside.iter().map(|&k| own[k].abs()).fold(0.0, f64::max);
-            inside.iter().any(|&k| entries[k].0 == entries[k].1 && own[k].abs() < SINGULAR * largest.max(1.0))
+            inside.iter().any(|&k| {
+                entries[k].0 == entries[k].1 && own[k].abs() < SINGULAR * largest.max(1.0)
+            })
         })
     })
 }
@@ -67,7 +80,9 @@ pub fn smallest(system: &System, outcome: &Outcome) -> Vec<f64> {
     let count: usize = system.groups.iter().map(|group| group.terms.len()).sum();
     let mut multipliers = vec![f64::NAN; count];
     for (k, group) in system.groups.iter().enumerate() {
-        let (Some(g), Some(scale)) = (outcome.g.get(k), outcome.scale.get(k)) else { continue };
+        let (Some(g), Some(scale)) = (outcome.g.get(k), outcome.scale.get(k)) else {
+            continue;
+        };
         let map = group.template.map();
         let inner = map.transposed().times(&g.times(&map));
         let own = group.pick(&outcome.theta);
@@ -75,7 +90,11 @@ pub fn smallest(system: &System, outcome: &Outcome) -> Vec<f64> {
         for (&term, block) in group.terms.iter().zip(&group.template.blocks) {
             let q = block.len();
             let mut lambda = Small::zeros(q, q);
-            for (&(i, j), value) in entries.iter().zip(&own).filter(|((_, j), _)| block.contains(j)) {
+            for (&(i, j), value) in entries
+                .iter()
+                .zip(&own)
+                .filter(|((_, j), _)| block.contains(j))
+            {
                 lambda.set(i - block.start, j - block.start, *value);
             }
             let mut part = Small::zeros(q, q);
@@ -95,9 +114,13 @@ pub fn smallest(system: &System, outcome: &Outcome) -> Vec<f64> {
 /// Smallest eigenvalue of N'GN for the null space N of λλ'; NaN where there is none.
 fn smallest_on_null_space(lambda: &Small, g: &Small) -> f64 {
     let sigma = lambda.times(&lambda.transposed());
-    let Some((values, vectors)) = eigen(&sigma) else { return f64::NAN };
+    let Some((values, vectors)) = eigen(&sigma) else {
+        return f64::NAN;
+    };
     let largest = values.iter().fold(0.0_f64, |m, v| m.max(*v));
-    let null: Vec<usize> = (0..values.len()).filter(|&k| values[k] <= (SINGULAR * SINGULAR) * largest.max(1.0)).collect();
+    let null: Vec<usize> = (0..values.len())
+        .filter(|&k| values[k] <= (SINGULAR * SINGULAR) * largest.max(1.0))
+        .collect();
     if null.is_empty() {
         return f64::NAN;
     }
@@ -106,13 +129,17 @@ fn smallest_on_null_space(lambda: &Small, g: &Small) -> f64 {
         (0..sigma.rows).for_each(|i| basis.set(i, c, vectors.at(i, k)));
     }
     let inner = basis.transposed().times(&g.times(&basis));
-    eigen(&inner).map_or(f64::NAN, |(values, _)| values.into_iter().fold(f64::INFINITY, f64::min))
+    eigen(&inner).map_or(f64::NAN, |(values, _)| {
+        values.into_iter().fold(f64::INFINITY, f64::min)
+    })
 }
 
 /// Eigenvalues and vectors of a small symmetric matrix.
 fn eigen(matrix: &Small) -> Option<(Vec<f64>, Small)> {
     let size = matrix.rows;
-    let eigen = MatRef::from_column_major_slice(&matrix.data, size, size).self_adjoint_eigen(Side::Lower).ok()?;
+    let eigen = MatRef::from_column_major_slice(&matrix.data, size, size)
+        .self_adjoint_eigen(Side::Lower)
+        .ok()?;
     let mut vectors = Small::zeros(size, size);
     for j in 0..size {
         (0..size).for_each(|i| vectors.set(i, j, eigen.U()[(i, j)]));

@@ -35,7 +35,10 @@ impl Profile {
     pub fn new(system: &System, gram: &[f64], log_det: f64, reml: bool) -> Result<Profile> {
         let basis = &system.basis;
         let p = basis.rank();
-        let columns: Vec<&[f64]> = (0..p).map(|k| basis.column(k)).chain([&basis.response[..]]).collect();
+        let columns: Vec<&[f64]> = (0..p)
+            .map(|k| basis.column(k))
+            .chain([&basis.response[..]])
+            .collect();
         let triangle = cholesky(gram, &columns)?;
         let row = |i: usize| &triangle[i * (p + 1)..i * (p + 1) + i + 1];
         let pwrss = row(p)[p].powi(2);
@@ -48,20 +51,28 @@ impl Profile {
         }
         let mut residual = basis.response.clone();
         for (value, column) in beta.iter().zip(&columns) {
-            residual.iter_mut().zip(*column).for_each(|(r, c)| *r -= value * c);
+            residual
+                .iter_mut()
+                .zip(*column)
+                .for_each(|(r, c)| *r -= value * c);
         }
         let log_det_e: f64 = (0..p).map(|i| 2.0 * row(i)[i].ln()).sum();
         let log_det_x = log_det_e + 2.0 * basis.log_det(&system.coordinates);
         let m = degrees(system, reml);
         let scale = 2.0 * system.coordinates.response.scale.ln();
-        let mut criterion = log_det + m * (1.0 + (2.0 * PI * pwrss / m).ln() + scale) - system.sum_log_weights;
+        let mut criterion =
+            log_det + m * (1.0 + (2.0 * PI * pwrss / m).ln() + scale) - system.sum_log_weights;
         if reml {
             criterion += log_det_x;
         }
         if !criterion.is_finite() {
-            return Err(Error::Infeasible("the residual variance is zero at these parameters".into()));
+            return Err(Error::Infeasible(
+                "the residual variance is zero at these parameters".into(),
+            ));
         }
-        let triangle = (0..p).flat_map(|i| triangle[i * (p + 1)..i * (p + 1) + p].to_vec()).collect();
+        let triangle = (0..p)
+            .flat_map(|i| triangle[i * (p + 1)..i * (p + 1) + p].to_vec())
+            .collect();
         Ok(Profile {
             criterion,
             log_det_x,
@@ -79,12 +90,22 @@ fn cholesky(gram: &[f64], columns: &[&[f64]]) -> Result<Vec<f64>> {
     let mut lower = vec![0.0; size * size];
     for i in 0..size {
         let image: Vec<f64> = (0..width)
-            .map(|b| columns[i].iter().zip(&gram[b * width..(b + 1) * width]).map(|(x, g)| x * g).sum())
+            .map(|b| {
+                columns[i]
+                    .iter()
+                    .zip(&gram[b * width..(b + 1) * width])
+                    .map(|(x, g)| x * g)
+                    .sum()
+            })
             .collect();
         for j in 0..=i {
             let product: f64 = image.iter().zip(columns[j]).map(|(x, y)| x * y).sum();
             let (before, own) = lower.split_at_mut(i * size);
-            let other = if j < i { &before[j * size..j * size + j] } else { &own[..j] };
+            let other = if j < i {
+                &before[j * size..j * size + j]
+            } else {
+                &own[..j]
+            };
             let known: f64 = own[..j].iter().zip(other).map(|(x, y)| x * y).sum();
             let value = product - known;
             own[j] = if j < i {
@@ -92,7 +113,9 @@ fn cholesky(gram: &[f64], columns: &[&[f64]]) -> Result<Vec<f64>> {
             } else if value > 0.0 {
                 value.sqrt()
             } else {
-                return Err(Error::Infeasible("the fixed part is singular or fits perfectly at these parameters".into()));
+                return Err(Error::Infeasible(
+                    "the fixed part is singular or fits perfectly at these parameters".into(),
+                ));
             };
         }
     }

@@ -5,14 +5,11 @@
 //! always stationary), is followed outwards. Near the optimum, where the criterion no longer resolves a
 //! step, steps are judged by the exact gradient alone until it stops shrinking.
 
-use crate::derivatives::{derivatives, Derivatives};
+use crate::derivatives::Derivatives;
 use crate::error::{Error, Result};
-use crate::factor::Factor;
 use crate::lambda::Small;
-use crate::objective::Profile;
-use crate::parallel::Team;
-use crate::system::System;
-use faer::{MatRef, Side};
+use crate::problem::Problem;
+use crate::quadratic::{dot, norm, Quadratic};
 use std::time::{Duration, Instant};
 
 /// Which method proposes the steps.
@@ -74,7 +71,10 @@ pub enum Reason {
 
 impl Reason {
     pub fn converged(self) -> bool {
-        matches!(self, Reason::Decrement | Reason::Simplex | Reason::NoParameters)
+        matches!(
+            self,
+            Reason::Decrement | Reason::Simplex | Reason::NoParameters
+        )
     }
 
     pub fn text(self) -> &'static str {
@@ -91,70 +91,6 @@ impl Reason {
 
 /// Progress report: evaluations so far, criterion, Newton decrement.
 pub type Report<'a> = &'a (dyn Fn(usize, f64, f64) + Sync);
-
-/// The criterion as a function of the optimiser's θ.
-pub struct Problem<'s, 'a> {
-    pub factor: Factor<'s>,
-    pub reml: bool,
-    pub team: &'a Team,
-    pub evaluations: usize,
-    pub profile: Option<Profile>,
-    at: Vec<f64>,
-}
-
-impl<'s, 'a> Problem<'s, 'a> {
-    pub fn new(system: &'s System, reml: bool, team: &'a Team) -> Self {
-        Problem {
-            factor: Factor::new(system),
-            reml,
-            team,
-            evaluations: 0,
-            profile: None,
-            at: Vec::new(),
-        }
-    }
-
-    /// λ̃ of every group.
-    pub fn lambda(&self, theta: &[f64]) -> Vec<Small> {
-        let groups = self.factor.system.groups.iter();
-        groups.map(|group| group.template.factor(&group.pick(theta))).collect()
-    }
-
-    /// The criterion at θ; +∞ where it cannot be evaluated.
-    pub fn value(&mut self, theta: &[f64]) -> Result<f64> {
-        let lambda = self.lambda(theta);
-        self.at = theta.to_vec();
-        match self.value_at(lambda) {
-            Err(Error::Infeasible(_)) => Ok(f64::INFINITY),
-            other => other,
-        }
-    }
-
-    /// The criterion at given λ̃.
-    pub fn value_at(&mut self, lambda: Vec<Small>) -> Result<f64> {
-        self.evaluations += 1;
-        self.profile = None;
-        self.factor.update(self.team, lambda)?;
-        let profile = Profile::new(self.factor.system, &self.factor.gram, self.factor.log_det, self.reml)?;
-        let criterion = profile.criterion;
-        self.profile = Some(profile);
-        Ok(criterion)
-    }
-
-    /// Derivatives where the criterion was last evaluated.
-    pub fn derivatives(&mut self) -> Result<Derivatives> {
-        let profile = self.settle(&self.at.clone())?;
-        derivatives(&mut self.factor, &profile, self.reml, self.team)
-    }
-
-    /// Make sure that the factor stands at θ.
-    pub fn settle(&mut self, theta: &[f64]) -> Result<Profile> {
-        if self.at != theta || self.profile.is_none() {
-            self.value(theta)?;
-        }
-        self.profile.clone().ok_or_else(|| Error::Convergence("the criterion cannot be evaluated at these parameters".into()))
-    }
-}
 
 /// Where the optimiser ended.
 pub struct Outcome {
@@ -179,95 +115,6 @@ struct Point {
     scale: Vec<f64>,
 }
 
-/// Eigenvalues and vectors of a symmetric matrix, and the gradient in them.
-struct Quadratic {
-    values: Vec<f64>,
-    vectors: Vec<f64>,
-    gradient: Vec<f64>,
-}
-
-impl Quadratic {
-    fn new(matrix: &[f64], gradient: &[f64]) -> Result<Self> {
-        let size = gradient.len();
-        let eigen = MatRef::from_column_major_slice(matrix, size, size)
-            .self_adjoint_eigen(Side::Lower)
-            .map_err(|_| Error::Convergence("the information matrix has no eigenvalues (it is not finite)".into()))?;
-        let vectors: Vec<f64> = (0..size).flat_map(|j| (0..size).map(move |i| (i, j))).map(|(i, j)| eigen.U()[(i, j)]).collect();
-        let rotated = vectors.chunks_exact(size).map(|v| dot(v, gradient)).collect();
-        Ok(Quadratic {
-            values: (0..size).map(|i| eigen.S()[i]).collect(),
-            vectors,
-            gradient: rotated,
-        })
-    }
-
-    /// Curvature below this is rounding.
-    fn floor(&self) -> f64 {
-        1e-10 * self.values.iter().fold(1e-300_f64, |m, v| m.max(v.abs()))
-    }
-
-    /// ½ g'|H|⁻¹g.
-    fn decrement(&self) -> f64 {
-        let floor = self.floor();
-        let term = |(g, v): (&f64, &f64)| 0.5 * g * g / v.abs().max(floor);
-        self.gradient.iter().zip(&self.values).map(term).sum()
-    }
-
-    fn least(&self) -> f64 {
-        self.values.iter().copied().fold(f64::INFINITY, f64::min)
-    }
-
-    fn back(&self, rotated: &[f64]) -> Vec<f64> {
-        let size = rotated.len();
-        (0..size).map(|i| (0..size).map(|k| self.vectors[i + k * size] * rotated[k]).sum()).collect()
-    }
-
-    fn solve(&self, shift: f64) -> Vec<f64> {
-        let floor = self.floor();
-        self.gradient.iter().zip(&self.values).map(|(g, v)| -g / (v + shift).max(floor)).collect()
-    }
-
-    /// Minimiser of the model within the radius, and the decrease it promises.
-    fn step(&self, radius: f64) -> (Vec<f64>, f64) {
-        let floor = self.floor();
-        let mut rotated = self.solve(0.0);
-        let convex = self.least() > -floor;
-        if !convex || norm(&rotated) > radius {
-            let mut low = (-self.least()).max(0.0);
-            let mut high = low + norm(&self.gradient) / radius + floor;
-            for _ in 0..200 {
-                let middle = 0.5 * (low + high);
-                if norm(&self.solve(middle)) > radius {
-                    low = middle;
-                } else {
-                    high = middle;
-                }
-            }
-            rotated = self.solve(high);
-            let left = radius * radius - dot(&rotated, &rotated);
-            if !convex && left > 0.0 {
-                // The gradient has no part along the most negative curvature: leave along it.
-                if let Some(k) = (0..self.values.len()).min_by(|&a, &b| self.values[a].total_cmp(&self.values[b])) {
-                    let sign = if rotated[k] < 0.0 { -1.0 } else { 1.0 };
-                    rotated[k] += sign * ((rotated[k].powi(2) + left).sqrt() - rotated[k].abs());
-                }
-            }
-        }
-        let promised = -(0..rotated.len())
-            .map(|k| rotated[k] * (self.gradient[k] + 0.5 * self.values[k] * rotated[k]))
-            .sum::<f64>();
-        (self.back(&rotated), promised)
-    }
-}
-
-pub fn dot(x: &[f64], y: &[f64]) -> f64 {
-    x.iter().zip(y).map(|(a, b)| a * b).sum()
-}
-
-pub fn norm(x: &[f64]) -> f64 {
-    dot(x, x).sqrt()
-}
-
 /// Evaluations so expensive (multiplications) that polishing stops at one last step.
 const EXPENSIVE: f64 = 2e8;
 
@@ -283,7 +130,13 @@ pub struct Search<'p, 's, 'a> {
 }
 
 impl<'p, 's, 'a> Search<'p, 's, 'a> {
-    pub fn new(problem: &'p mut Problem<'s, 'a>, settings: &'p Settings, optimizer: Optimizer, report: Report<'p>, began: Instant) -> Self {
+    pub fn new(
+        problem: &'p mut Problem<'s, 'a>,
+        settings: &'p Settings,
+        optimizer: Optimizer,
+        report: Report<'p>,
+        began: Instant,
+    ) -> Self {
         Search {
             problem,
             settings,
@@ -299,19 +152,31 @@ impl<'p, 's, 'a> Search<'p, 's, 'a> {
     pub fn run(mut self, start: Vec<f64>) -> Result<Outcome> {
         let criterion = self.problem.value(&start)?;
         if !criterion.is_finite() {
-            return Err(Error::Convergence("the criterion cannot be evaluated at the starting values".into()));
+            return Err(Error::Convergence(
+                "the criterion cannot be evaluated at the starting values".into(),
+            ));
         }
         let mut point = self.point(start, criterion, None)?;
         let mut radius = 0.5 * norm(&point.theta).max(1.0);
         let reason = loop {
-            (self.report)(self.problem.evaluations, point.criterion, point.model.decrement());
-            if point.model.decrement() < self.settings.tolerance && point.model.least() > -self.negligible(&point) {
+            (self.report)(
+                self.problem.evaluations,
+                point.criterion,
+                point.model.decrement(),
+            );
+            if point.model.decrement() < self.settings.tolerance
+                && point.model.least() > -self.negligible(&point)
+            {
                 break Reason::Decrement;
             }
             if self.problem.evaluations >= self.settings.max_evaluations {
                 break Reason::MaxEvaluations;
             }
-            if self.settings.time_limit.is_some_and(|limit| self.began.elapsed() > limit) {
+            if self
+                .settings
+                .time_limit
+                .is_some_and(|limit| self.began.elapsed() > limit)
+            {
                 break Reason::TimeLimit;
             }
             match self.advance(&point, &mut radius)? {
@@ -366,21 +231,40 @@ impl<'p, 's, 'a> Search<'p, 's, 'a> {
     }
 
     /// BFGS update of the model's matrix; the first one is the diagonal of the average information.
-    fn bfgs_matrix(&mut self, theta: &[f64], gradient: &[f64], before: Option<&Point>, first: &[f64]) -> Vec<f64> {
+    fn bfgs_matrix(
+        &mut self,
+        theta: &[f64],
+        gradient: &[f64],
+        before: Option<&Point>,
+        first: &[f64],
+    ) -> Vec<f64> {
         let size = theta.len();
         let Some(before) = before else {
             self.bfgs = vec![0.0; size * size];
             (0..size).for_each(|i| self.bfgs[i * size + i] = first[i * size + i].abs().max(1e-8));
             return self.bfgs.clone();
         };
-        let step: Vec<f64> = theta.iter().zip(&before.theta).map(|(a, b)| a - b).collect();
-        let change: Vec<f64> = gradient.iter().zip(&before.gradient).map(|(a, b)| a - b).collect();
-        let image: Vec<f64> = self.bfgs.chunks_exact(size).map(|row| dot(row, &step)).collect();
+        let step: Vec<f64> = theta
+            .iter()
+            .zip(&before.theta)
+            .map(|(a, b)| a - b)
+            .collect();
+        let change: Vec<f64> = gradient
+            .iter()
+            .zip(&before.gradient)
+            .map(|(a, b)| a - b)
+            .collect();
+        let image: Vec<f64> = self
+            .bfgs
+            .chunks_exact(size)
+            .map(|row| dot(row, &step))
+            .collect();
         let (curvature, energy) = (dot(&change, &step), dot(&image, &step));
         if curvature > 1e-12 * norm(&change) * norm(&step) && energy > 0.0 {
             for i in 0..size {
                 for j in 0..size {
-                    self.bfgs[i * size + j] += change[i] * change[j] / curvature - image[i] * image[j] / energy;
+                    self.bfgs[i * size + j] +=
+                        change[i] * change[j] / curvature - image[i] * image[j] / energy;
                 }
             }
         }
@@ -404,7 +288,11 @@ impl<'p, 's, 'a> Search<'p, 's, 'a> {
             *radius = 0.1 * norm(&step);
             return Ok(None);
         }
-        let ratio = if criterion.is_finite() { gained / promised } else { -1.0 };
+        let ratio = if criterion.is_finite() {
+            gained / promised
+        } else {
+            -1.0
+        };
         if ratio < 0.25 {
             *radius = 0.25 * norm(&step);
         } else if ratio > 0.75 && norm(&step) > 0.8 * *radius {
@@ -419,7 +307,11 @@ impl<'p, 's, 'a> Search<'p, 's, 'a> {
 
     /// Newton steps on the gradient alone, as long as it shrinks.
     fn polish(&mut self, mut point: Point) -> Result<Point> {
-        let steps = if self.problem.factor.system.symbolic.flops() > EXPENSIVE { 0 } else { 10 };
+        let steps = if self.problem.factor.system.symbolic.flops() > EXPENSIVE {
+            0
+        } else {
+            10
+        };
         for _ in 0..steps {
             let decrement = point.model.decrement();
             if decrement == 0.0 || self.problem.evaluations >= self.settings.max_evaluations {
@@ -428,7 +320,7 @@ impl<'p, 's, 'a> Search<'p, 's, 'a> {
             let (step, _) = point.model.step(f64::INFINITY);
             let theta: Vec<f64> = point.theta.iter().zip(&step).map(|(t, s)| t + s).collect();
             let criterion = self.problem.value(&theta)?;
-            if !(criterion <= point.criterion + 1e-9) {
+            if criterion > point.criterion + 1e-9 {
                 break;
             }
             let next = self.point(theta, criterion, Some(&point))?;

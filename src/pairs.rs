@@ -79,7 +79,13 @@ impl PairSums {
         let total = groups[s].levels;
         let parts = team.map(total.div_ceil(LEVELS), |task| {
             team.check()?;
-            part(design, &groups[s], &groups[t], by_level, piece(task, LEVELS, total))
+            part(
+                design,
+                &groups[s],
+                &groups[t],
+                by_level,
+                piece(task, LEVELS, total),
+            )
         });
         let mut pairs = PairSums {
             groups: (s, t),
@@ -134,14 +140,22 @@ impl PairSums {
                 let take_right = right.is_some() && (left.is_none() || right <= left);
                 let place = total.levels.len();
                 total.levels.extend(if take_left { left } else { right });
-                total.values.resize((place + 1) * self.shape.0 * self.shape.1, 0.0);
+                total
+                    .values
+                    .resize((place + 1) * self.shape.0 * self.shape.1, 0.0);
                 let target = total.value_mut(place);
                 if take_left {
-                    target.iter_mut().zip(self.value(a)).for_each(|(x, y)| *x += y);
+                    target
+                        .iter_mut()
+                        .zip(self.value(a))
+                        .for_each(|(x, y)| *x += y);
                     a += 1;
                 }
                 if take_right {
-                    target.iter_mut().zip(other.value(b)).for_each(|(x, y)| *x += y);
+                    target
+                        .iter_mut()
+                        .zip(other.value(b))
+                        .for_each(|(x, y)| *x += y);
                     b += 1;
                 }
             }
@@ -188,7 +202,10 @@ fn part(
             let place = slot[level(design, second, i as usize)?] as usize;
             let target: &mut [f64] = &mut values[place * a * b..(place + 1) * a * b];
             for (v, column) in z.iter().zip(target.chunks_exact_mut(a)) {
-                column.iter_mut().zip(&x).for_each(|(sum, u)| *sum += weight * u * v);
+                column
+                    .iter_mut()
+                    .zip(&x)
+                    .for_each(|(sum, u)| *sum += weight * u * v);
             }
         }
         counts.push(end - begin);

@@ -58,9 +58,13 @@ impl Team {
     /// The results of `task(0..tasks)`, in order.
     pub fn map<T: Send>(&self, tasks: usize, task: impl Fn(usize) -> T + Sync) -> Vec<T> {
         match &self.pool {
-            Some(pool) if tasks > 1 => {
-                pool.install(|| (0..tasks).into_par_iter().with_max_len(1).map(&task).collect())
-            }
+            Some(pool) if tasks > 1 => pool.install(|| {
+                (0..tasks)
+                    .into_par_iter()
+                    .with_max_len(1)
+                    .map(&task)
+                    .collect()
+            }),
             _ => (0..tasks).map(task).collect(),
         }
     }

@@ -8,7 +8,12 @@ const ROWS: usize = 8192;
 
 /// Xβ + Zb + offset at the rows used. NaN in β counts as 0; `modes[t]` (levels × effects, row-major) may
 /// be absent; a row without a level gets no random effect.
-pub fn linear_predictor(design: &Design, beta: &[f64], modes: &[Option<Vec<f64>>], team: &Team) -> Vec<f64> {
+pub fn linear_predictor(
+    design: &Design,
+    beta: &[f64],
+    modes: &[Option<Vec<f64>>],
+    team: &Team,
+) -> Vec<f64> {
     let n = design.table.n();
     let mut out = vec![0.0; n];
     let shared = Shared::new(&mut out);
@@ -29,7 +34,11 @@ fn row(design: &Design, beta: &[f64], modes: &[Option<Vec<f64>>], row: usize) ->
     for (recipe, b) in design.fixed.iter().zip(beta) {
         // A dropped column still says whether the row can be predicted.
         let x = table.value(recipe, row);
-        value += if b.is_nan() && !x.is_nan() { 0.0 } else { x * b };
+        value += if b.is_nan() && !x.is_nan() {
+            0.0
+        } else {
+            x * b
+        };
     }
     for (term, modes) in design.terms.iter().zip(modes) {
         let grouping = &design.groupings[term.grouping];

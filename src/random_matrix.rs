@@ -45,7 +45,10 @@ impl Group {
     pub fn place(&self, own: &[f64], theta: &mut [f64]) {
         let mut values = own.iter();
         for range in self.theta.iter().cloned() {
-            theta[range].iter_mut().zip(&mut values).for_each(|(t, v)| *t = *v);
+            theta[range]
+                .iter_mut()
+                .zip(&mut values)
+                .for_each(|(t, v)| *t = *v);
         }
     }
 
@@ -57,7 +60,10 @@ impl Group {
             theta.push(start..start + range.len());
             start += range.len();
         }
-        Group { theta, ..self.clone() }
+        Group {
+            theta,
+            ..self.clone()
+        }
     }
 
     /// Public θ index of each of the template's entries.
@@ -66,14 +72,23 @@ impl Group {
     }
 
     /// Fill rows of Z̃ (unweighted).
-    pub fn fill(&self, design: &Design, first: usize, count: usize, out: &mut [f64], stride: usize) {
+    pub fn fill(
+        &self,
+        design: &Design,
+        first: usize,
+        count: usize,
+        out: &mut [f64],
+        stride: usize,
+    ) {
         let carried = usize::from(self.template.carries_constant());
         if carried == 1 {
             (0..count).for_each(|i| out[i * stride] = 1.0);
         }
         for (k, recipe) in self.recipes.iter().enumerate() {
             let place = k + carried;
-            design.table.fill(recipe, first, count, &mut out[place..], stride);
+            design
+                .table
+                .fill(recipe, first, count, &mut out[place..], stride);
             let column = self.template.column(k);
             if column != Shifted::IDENTITY {
                 for i in 0..count {
@@ -88,7 +103,10 @@ impl Group {
         let carried = usize::from(self.template.carries_constant());
         out[..carried].fill(1.0);
         for (k, recipe) in self.recipes.iter().enumerate() {
-            out[k + carried] = self.template.column(k).apply(design.table.value(recipe, row));
+            out[k + carried] = self
+                .template
+                .column(k)
+                .apply(design.table.value(recipe, row));
         }
     }
 }
@@ -105,7 +123,10 @@ pub fn amalgamate(design: &Design) -> Vec<Group> {
     }
     let mut members: Vec<(usize, Vec<usize>)> = Vec::new();
     for (t, term) in design.terms.iter().enumerate() {
-        match members.iter_mut().find(|(grouping, _)| *grouping == term.grouping) {
+        match members
+            .iter_mut()
+            .find(|(grouping, _)| *grouping == term.grouping)
+        {
             Some((_, terms)) => terms.push(t),
             None => members.push((term.grouping, vec![t])),
         }

@@ -1,12 +1,15 @@
 //! Cross-products of one part in another part's shifts and scales, exactly: rank-one corrections.
 
-use crate::cross_products::{add_square, change, rotate_in, CrossProducts, LevelSums, Sum2};
+use crate::cross_products::CrossProducts;
 use crate::error::{Error, Result};
+use crate::fixed_matrix::Shifted;
 use crate::lambda::Small;
+use crate::level_sums::{add_square, rotate_in, LevelSums, Sum2};
 
 /// `other` in the coordinates of `target`.
 pub fn onto(target: &CrossProducts, other: &CrossProducts) -> Result<CrossProducts> {
-    let same_groups = (target.groups.iter().zip(&other.groups)).all(|(a, b)| a.template == b.template);
+    let same_groups =
+        (target.groups.iter().zip(&other.groups)).all(|(a, b)| a.template == b.template);
     if target.coordinates == other.coordinates && same_groups {
         return Ok(other.clone());
     }
@@ -16,7 +19,11 @@ pub fn onto(target: &CrossProducts, other: &CrossProducts) -> Result<CrossProduc
         .map(|g| random_change(target, other, g))
         .collect::<Result<_>>()?;
     moved.residual = congruence(&other.residual_gram(), &columns);
-    let identity = Small { rows: 1, cols: 1, data: vec![1.0] };
+    let identity = Small {
+        rows: 1,
+        cols: 1,
+        data: vec![1.0],
+    };
     let leading = random.first().unwrap_or(&identity);
     moved.leading = triangles(&other.leading, leading, &columns, &mut moved.residual);
     for (g, sums) in moved.rest.iter_mut().enumerate() {
@@ -46,7 +53,8 @@ fn fixed_change(target: &CrossProducts, other: &CrossProducts) -> Small {
     matrix.set(0, 0, 1.0);
     for (k, &place) in other.coordinates.place.iter().enumerate() {
         if place > 0 {
-            let (factor, amount) = change(other.coordinates.columns[k], target.coordinates.columns[k]);
+            let (factor, amount) =
+                change(other.coordinates.columns[k], target.coordinates.columns[k]);
             matrix.set(place, place, factor);
             matrix.set(place, 0, amount);
         }
@@ -68,7 +76,11 @@ fn random_change(target: &CrossProducts, other: &CrossProducts, g: usize) -> Res
         ));
     }
     let carried = usize::from(new.carries_constant());
-    let constant = if carried == 1 { Some(0) } else { new.constant_column() };
+    let constant = if carried == 1 {
+        Some(0)
+    } else {
+        new.constant_column()
+    };
     let mut matrix = Small::zeros(new.rows, new.rows);
     (0..new.rows).for_each(|k| matrix.set(k, k, 1.0));
     for k in 0..new.cols {
@@ -84,7 +96,11 @@ fn random_change(target: &CrossProducts, other: &CrossProducts, g: usize) -> Res
 /// M G M', upper triangle.
 fn congruence(gram: &[f64], matrix: &Small) -> Vec<Sum2> {
     let width = matrix.rows;
-    let gram = Small { rows: width, cols: width, data: gram.to_vec() };
+    let gram = Small {
+        rows: width,
+        cols: width,
+        data: gram.to_vec(),
+    };
     let new = matrix.times(&gram).times(&matrix.transposed());
     let mut sums = vec![Sum2::default(); width * width];
     for a in 0..width {
@@ -96,7 +112,12 @@ fn congruence(gram: &[f64], matrix: &Small) -> Vec<Sum2> {
 }
 
 /// New triangles: the rows of (R | P) in new columns, made triangular again.
-fn triangles(sums: &LevelSums, random: &Small, columns: &Small, residual: &mut [Sum2]) -> LevelSums {
+fn triangles(
+    sums: &LevelSums,
+    random: &Small,
+    columns: &Small,
+    residual: &mut [Sum2],
+) -> LevelSums {
     let (width, stride) = (sums.width, sums.stride);
     let mut new = sums.clone();
     new.data.fill(0.0);
@@ -123,7 +144,10 @@ fn level_grams(sums: &LevelSums, random: &Small, columns: &Small) -> LevelSums {
             target.fill(0.0);
             for (k, row) in rows.iter().enumerate() {
                 let factor = random.at(i, k);
-                target.iter_mut().zip(row).for_each(|(sum, value)| *sum += factor * value);
+                target
+                    .iter_mut()
+                    .zip(row)
+                    .for_each(|(sum, value)| *sum += factor * value);
             }
         }
     }
@@ -134,4 +158,9 @@ fn apply(matrix: &Small, vector: &[f64]) -> Vec<f64> {
     (0..matrix.rows)
         .map(|i| (0..matrix.cols).map(|k| matrix.at(i, k) * vector[k]).sum())
         .collect()
+}
+
+/// (old column) = factor · (new column) + amount · constant, when shift and scale change.
+fn change(old: Shifted, new: Shifted) -> (f64, f64) {
+    (old.scale / new.scale, (old.shift - new.shift) / new.scale)
 }

@@ -4,12 +4,14 @@
 //! Qⱼ'(y − Xβ̂) at θ = 0 (Henderson's method for one factor); a few Newton steps give Σ_t and the noise
 //! s_t² left by that group. Put together, the residual variance is what no group explains.
 
-use crate::cross_products::{add_square, CrossProducts, LevelSums, Sum2};
+use crate::cross_products::CrossProducts;
 use crate::error::Result;
 use crate::lambda::Small;
+use crate::level_sums::{add_square, LevelSums, Sum2};
 use crate::objective::degrees;
-use crate::optimize::{Optimizer, Problem, Search, Settings};
+use crate::optimize::{Optimizer, Search, Settings};
 use crate::parallel::Team;
+use crate::problem::Problem;
 use crate::system::System;
 use std::time::Instant;
 
@@ -43,7 +45,10 @@ pub fn moments(sums: &CrossProducts, system: &System, reml: bool, team: &Team) -
         fits.push(fit);
     }
     let explained: f64 = fits.iter().map(|fit| fit.explained).sum();
-    let least = fits.iter().map(|fit| fit.variance).fold(f64::INFINITY, f64::min);
+    let least = fits
+        .iter()
+        .map(|fit| fit.variance)
+        .fold(f64::INFINITY, f64::min);
     let residual = (total - explained).max(0.3 * least);
     for (group, fit) in system.groups.iter().zip(&fits) {
         let factor = (fit.variance / residual).sqrt();
@@ -66,9 +71,20 @@ fn alone(sums: &CrossProducts, g: usize, reml: bool, team: &Team) -> Result<(Alo
     let mut problem = Problem::new(&system, reml, team);
     problem.value(&vec![0.0; own.len()])?;
     let m = degrees(&system, reml);
-    let variance = |problem: &Problem<'_, '_>| problem.profile.as_ref().map_or(f64::NAN, |profile| profile.pwrss / m);
+    let variance = |problem: &Problem<'_, '_>| {
+        problem
+            .profile
+            .as_ref()
+            .map_or(f64::NAN, |profile| profile.pwrss / m)
+    };
     let plain = variance(&problem);
-    let search = Search::new(&mut problem, &settings, Optimizer::Newton, &|_, _, _| {}, Instant::now());
+    let search = Search::new(
+        &mut problem,
+        &settings,
+        Optimizer::Newton,
+        &|_, _, _| {},
+        Instant::now(),
+    );
     let theta = search.run(own.clone()).map_or(own, |outcome| outcome.theta);
     problem.settle(&theta)?;
     let variance = variance(&problem);
@@ -134,12 +150,19 @@ fn triangles(sums: &LevelSums, gram: &[f64], width: usize) -> (LevelSums, Vec<Su
                 let factor = level[l * stride + i];
                 let (above, own) = level.split_at_mut(i * stride);
                 let source = &above[l * stride..(l + 1) * stride];
-                own[..stride].iter_mut().zip(source).for_each(|(x, y)| *x -= factor * y);
+                own[..stride]
+                    .iter_mut()
+                    .zip(source)
+                    .for_each(|(x, y)| *x -= factor * y);
             }
             let row = &mut level[i * stride..(i + 1) * stride];
             row[..i].fill(0.0);
             let pivot = row[i];
-            let scale = if pivot > 1e-10 * sums.level(j)[i * stride + i] { 1.0 / pivot.sqrt() } else { 0.0 };
+            let scale = if pivot > 1e-10 * sums.level(j)[i * stride + i] {
+                1.0 / pivot.sqrt()
+            } else {
+                0.0
+            };
             row.iter_mut().for_each(|x| *x *= scale);
             add_square(&mut explained, &row[r..]);
         }
@@ -160,7 +183,11 @@ fn diagonal(system: &System, reml: bool, team: &Team) -> Result<Vec<f64>> {
     let (rows, cols) = (group.template.rows, group.template.cols);
     let mut problem = Problem::new(system, reml, team);
     problem.value_at(vec![Small::zeros(rows, cols)])?;
-    let direction = problem.profile.as_ref().map(|profile| profile.residual.clone()).unwrap_or_default();
+    let direction = problem
+        .profile
+        .as_ref()
+        .map(|profile| profile.residual.clone())
+        .unwrap_or_default();
     let (r, stride, width) = (rows, system.leading.stride, system.width);
     let mut squares = vec![0.0; r];
     let mut between = 0.0;
@@ -169,16 +196,22 @@ fn diagonal(system: &System, reml: bool, team: &Team) -> Result<Vec<f64>> {
         squares[i] += value * value;
         between += value * value;
     }
-    let all = problem.profile.as_ref().map_or(0.0, |profile| profile.pwrss);
+    let all = problem
+        .profile
+        .as_ref()
+        .map_or(0.0, |profile| profile.pwrss);
     let used = system.leading.levels * r;
-    let within = (all - between).max(1e-9 * all) / (system.n.saturating_sub(used + width - 2)).max(1) as f64;
+    let within =
+        (all - between).max(1e-9 * all) / (system.n.saturating_sub(used + width - 2)).max(1) as f64;
     let mut variances = vec![0.0; r];
     for i in (0..r).rev() {
         let (mut own, mut later) = (0.0, 0.0);
         for j in 0..system.leading.levels {
             let row = &system.leading.level(j)[i * stride..i * stride + r];
             own += row[i] * row[i];
-            later += (i + 1..r).map(|k| row[k] * row[k] * variances[k]).sum::<f64>();
+            later += (i + 1..r)
+                .map(|k| row[k] * row[k] * variances[k])
+                .sum::<f64>();
         }
         let levels = system.leading.levels as f64;
         variances[i] = ((squares[i] / within - levels - later) / own.max(1e-300)).max(0.0);

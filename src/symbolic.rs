@@ -93,7 +93,8 @@ impl Graph {
 
     /// (group, level) of every node.
     fn owners(&self) -> Vec<(u32, u32)> {
-        let group = |(g, &levels): (usize, &usize)| (0..levels as u32).map(move |level| (g as u32, level));
+        let group =
+            |(g, &levels): (usize, &usize)| (0..levels as u32).map(move |level| (g as u32, level));
         self.levels.iter().enumerate().flat_map(group).collect()
     }
 }
@@ -129,7 +130,10 @@ impl Symbolic {
         if scalar < front.start + front.own {
             scalar - front.start
         } else {
-            front.own + front.below.partition_point(|&column| (column as usize) < scalar)
+            front.own
+                + front
+                    .below
+                    .partition_point(|&column| (column as usize) < scalar)
         }
     }
 
@@ -156,7 +160,9 @@ fn sparse_pattern(graph: &Graph, team: &Team) -> Result<Option<(Vec<usize>, Vec<
     }
     let mut members: Vec<Vec<u32>> = vec![Vec::new(); nodes];
     for (e, element) in graph.elements.iter().enumerate() {
-        element.iter().for_each(|&node| members[node as usize].push(e as u32));
+        element
+            .iter()
+            .for_each(|&node| members[node as usize].push(e as u32));
     }
     let connected = is_connected(graph);
     let limit = (DENSE * (nodes as f64).powi(2) / 2.0) as usize;
@@ -210,12 +216,17 @@ fn ordered(nodes: usize, start: &[usize], below: &[usize]) -> Result<(Vec<u32>, 
         supernodal_flop_ratio_threshold: SupernodalThreshold::FORCE_SUPERNODAL,
         ..Default::default()
     };
-    let symbolic = factorize_symbolic_cholesky(pattern, Side::Lower, SymmetricOrdering::Amd, params)
-        .map_err(|error| Error::Convergence(format!("the symbolic analysis failed: {error:?}")))?;
+    let symbolic =
+        factorize_symbolic_cholesky(pattern, Side::Lower, SymmetricOrdering::Amd, params).map_err(
+            |error| Error::Convergence(format!("the symbolic analysis failed: {error:?}")),
+        )?;
     let mut order: Vec<u32> = (0..nodes as u32).collect();
     if let Some(perm) = symbolic.perm() {
         let (forward, _) = perm.arrays();
-        forward.iter().enumerate().for_each(|(place, &node)| order[node] = place as u32);
+        forward
+            .iter()
+            .enumerate()
+            .for_each(|(place, &node)| order[node] = place as u32);
     }
     let sorted = |rows: &[usize]| {
         let mut rows: Vec<u32> = rows.iter().map(|&row| row as u32).collect();
@@ -225,12 +236,16 @@ fn ordered(nodes: usize, start: &[usize], below: &[usize]) -> Result<(Vec<u32>, 
     let supernodes = match symbolic.raw() {
         SymbolicCholeskyRaw::Supernodal(raw) => {
             let (begin, end) = (raw.supernode_begin(), raw.supernode_end());
-            (0..raw.n_supernodes()).map(|s| (begin[s], end[s], sorted(raw.supernode(s).pattern()))).collect()
+            (0..raw.n_supernodes())
+                .map(|s| (begin[s], end[s], sorted(raw.supernode(s).pattern())))
+                .collect()
         }
         // Next to no fill: every column its own supernode, without the diagonal's own row.
         SymbolicCholeskyRaw::Simplicial(raw) => {
             let (start, rows) = (raw.col_ptr(), raw.row_idx());
-            (0..nodes).map(|j| (j, j + 1, sorted(&rows[start[j] + 1..start[j + 1]]))).collect()
+            (0..nodes)
+                .map(|j| (j, j + 1, sorted(&rows[start[j] + 1..start[j + 1]])))
+                .collect()
         }
     };
     Ok((order, supernodes))
@@ -245,7 +260,11 @@ fn build(graph: &Graph, order: Vec<u32>, supernodes: Supernodes) -> Symbolic {
     }
     let mut scalar = vec![0];
     let mut widths = vec![0; nodes];
-    graph.widths.iter().zip(&order).for_each(|(&width, &place)| widths[place as usize] = width);
+    graph
+        .widths
+        .iter()
+        .zip(&order)
+        .for_each(|(&width, &place)| widths[place as usize] = width);
     for width in widths {
         scalar.push(scalar[scalar.len() - 1] + width);
     }
@@ -275,26 +294,46 @@ fn build(graph: &Graph, order: Vec<u32>, supernodes: Supernodes) -> Symbolic {
     symbolic
 }
 
-fn front(symbolic: &Symbolic, (begin, end, below): &(usize, usize, Vec<u32>), owner: &[u32]) -> Front {
+fn front(
+    symbolic: &Symbolic,
+    (begin, end, below): &(usize, usize, Vec<u32>),
+    owner: &[u32],
+) -> Front {
     let start = symbolic.scalar[*begin];
     let own = symbolic.scalar[*end] - start;
-    let rows: Vec<u32> = below.iter().flat_map(|&node| symbolic.columns(node as usize)).map(|column| column as u32).collect();
+    let rows: Vec<u32> = below
+        .iter()
+        .flat_map(|&node| symbolic.columns(node as usize))
+        .map(|column| column as u32)
+        .collect();
     let size = own + rows.len();
     let mut runs: Vec<Run> = Vec::new();
     for node in (*begin..*end).chain(below.iter().map(|&node| node as usize)) {
         let (group, width) = (symbolic.group[node], symbolic.columns(node).len());
         match runs.last_mut() {
             Some(run) if run.group == group && run.width == width => run.nodes += 1,
-            _ => runs.push(Run { group, width, nodes: 1 }),
+            _ => runs.push(Run {
+                group,
+                width,
+                nodes: 1,
+            }),
         }
     }
     Front {
         start,
         own,
         size,
-        stride: if size > LINE { size.next_multiple_of(LINE) } else { size },
-        square: symbolic.squares.next_multiple_of(if size > LINE { LINE } else { 1 }),
-        panel: symbolic.panels.next_multiple_of(if size > LINE { LINE } else { 1 }),
+        stride: if size > LINE {
+            size.next_multiple_of(LINE)
+        } else {
+            size
+        },
+        square: symbolic
+            .squares
+            .next_multiple_of(if size > LINE { LINE } else { 1 }),
+        panel: symbolic
+            .panels
+            .next_multiple_of(if size > LINE { LINE } else { 1 }),
         parent: below.first().map(|&node| owner[node as usize] as usize),
         below: rows,
         in_parent: Vec::new(),
@@ -304,15 +343,15 @@ fn front(symbolic: &Symbolic, (begin, end, below): &(usize, usize, Vec<u32>), ow
 
 /// Places of each front's lower rows in its parent.
 fn link(symbolic: &mut Symbolic, supernodes: &Supernodes) {
-    for s in 0..symbolic.fronts.len() {
-        let Some(parent) = symbolic.fronts[s].parent else { continue };
-        let target = &symbolic.fronts[parent];
-        let mut places = Vec::with_capacity(symbolic.fronts[s].below.len());
-        for &node in &supernodes[s].2 {
-            let node = node as usize;
-            let place = symbolic.local(target, node);
-            places.extend((place..place + symbolic.columns(node).len()).map(|p| p as u32));
-        }
-        symbolic.fronts[s].in_parent = places;
+    for (s, (_, _, below)) in supernodes.iter().enumerate() {
+        let Some(parent) = symbolic.fronts[s].parent else {
+            continue;
+        };
+        let places = |&node: &u32| {
+            let place = symbolic.local(&symbolic.fronts[parent], node as usize);
+            let width = symbolic.columns(node as usize).len();
+            (place..place + width).map(|p| p as u32)
+        };
+        symbolic.fronts[s].in_parent = below.iter().flat_map(places).collect();
     }
 }

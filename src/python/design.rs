@@ -47,7 +47,10 @@ fn codes(array: &PyReadonlyArray1<'_, i32>) -> Codes {
 fn recipe((numeric, coded): PyColumn<'_>) -> Recipe {
     Recipe {
         numeric,
-        coded: coded.into_iter().map(|(source, table)| (source, table.as_array().to_vec())).collect(),
+        coded: coded
+            .into_iter()
+            .map(|(source, table)| (source, table.as_array().to_vec()))
+            .collect(),
     }
 }
 
@@ -63,20 +66,67 @@ fn check(good: bool, text: &str) -> PyResult<()> {
 fn validate(design: &Design) -> PyResult<()> {
     let table = &design.table;
     let n = table.n_table;
-    let columns = table.numeric.iter().chain([&table.response, &table.weights, &table.offset].into_iter().flatten());
-    check(columns.into_iter().all(|column| column.len() == n), "every column must have as many rows as the table")?;
+    let columns = table.numeric.iter().chain(
+        [&table.response, &table.weights, &table.offset]
+            .into_iter()
+            .flatten(),
+    );
+    check(
+        columns.into_iter().all(|column| column.len() == n),
+        "every column must have as many rows as the table",
+    )?;
     let groups = design.groupings.iter().map(|grouping| &grouping.codes);
-    check(table.codes.iter().chain(groups).all(|codes| codes.as_slice().len() == n), "every code column must have as many rows as the table")?;
+    check(
+        table
+            .codes
+            .iter()
+            .chain(groups)
+            .all(|codes| codes.as_slice().len() == n),
+        "every code column must have as many rows as the table",
+    )?;
     let rows = table.rows.iter().flat_map(|rows| rows.iter());
-    check(rows.into_iter().all(|&row| (row as usize) < n), "a row kept lies outside the table")?;
-    check(u32::try_from(n).is_ok(), "more than 4294967295 rows in one table are not supported")?;
-    let recipes = design.fixed.iter().chain(design.terms.iter().flat_map(|term| &term.columns));
+    check(
+        rows.into_iter().all(|&row| (row as usize) < n),
+        "a row kept lies outside the table",
+    )?;
+    check(
+        u32::try_from(n).is_ok(),
+        "more than 4294967295 rows in one table are not supported",
+    )?;
+    let recipes = design
+        .fixed
+        .iter()
+        .chain(design.terms.iter().flat_map(|term| &term.columns));
     for recipe in recipes {
-        check(recipe.numeric.iter().all(|&source| source < table.numeric.len()), "a column refers to a numeric source that does not exist")?;
-        check(recipe.coded.iter().all(|(source, _)| *source < table.codes.len()), "a column refers to a code source that does not exist")?;
+        check(
+            recipe
+                .numeric
+                .iter()
+                .all(|&source| source < table.numeric.len()),
+            "a column refers to a numeric source that does not exist",
+        )?;
+        check(
+            recipe
+                .coded
+                .iter()
+                .all(|(source, _)| *source < table.codes.len()),
+            "a column refers to a code source that does not exist",
+        )?;
     }
-    check(design.terms.iter().all(|term| term.grouping < design.groupings.len() && !term.columns.is_empty()), "a random term has no columns or no grouping factor")?;
-    check(design.constant.as_ref().map_or(true, |constant| constant.len() == design.fixed.len()), "`constant` must have one element a fixed column")
+    check(
+        design
+            .terms
+            .iter()
+            .all(|term| term.grouping < design.groupings.len() && !term.columns.is_empty()),
+        "a random term has no columns or no grouping factor",
+    )?;
+    check(
+        design
+            .constant
+            .as_ref()
+            .is_none_or(|constant| constant.len() == design.fixed.len()),
+        "`constant` must have one element a fixed column",
+    )
 }
 
 #[pymethods]
@@ -151,10 +201,14 @@ impl PyDesign {
             optimizer: optimizer_named(optimizer)?,
             tolerance,
             max_evaluations,
-            time_limit: time_limit.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)),
+            time_limit: time_limit
+                .map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)),
             start: start.map(|start| start.as_array().to_vec()),
         };
-        check(self.design.table.response.is_some(), "a model needs a response")?;
+        check(
+            self.design.table.response.is_some(),
+            "a model needs a response",
+        )?;
         fit(py, self.design.clone(), reml, settings, n_threads, callback)
     }
 
@@ -166,16 +220,34 @@ impl PyDesign {
         modes: Vec<Option<numpy::PyReadonlyArray2<'py, f64>>>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let beta = beta.as_array().to_vec();
-        check(beta.len() == self.design.fixed.len(), "beta must have one element a fixed column")?;
-        check(modes.len() == self.design.terms.len(), "modes must have one entry a random term")?;
+        check(
+            beta.len() == self.design.fixed.len(),
+            "beta must have one element a fixed column",
+        )?;
+        check(
+            modes.len() == self.design.terms.len(),
+            "modes must have one entry a random term",
+        )?;
         for (term, modes) in self.design.terms.iter().zip(&modes) {
             let levels = self.design.groupings[term.grouping].levels;
             let shape = [levels, term.columns.len()];
-            check(modes.as_ref().map_or(true, |modes| modes.shape() == shape), "modes must be levels x effects")?;
+            check(
+                modes.as_ref().is_none_or(|modes| modes.shape() == shape),
+                "modes must be levels x effects",
+            )?;
         }
-        let modes: Vec<Option<Vec<f64>>> = modes.iter().map(|modes| modes.as_ref().map(|m| m.as_array().iter().copied().collect())).collect();
+        let modes: Vec<Option<Vec<f64>>> = modes
+            .iter()
+            .map(|modes| {
+                modes
+                    .as_ref()
+                    .map(|m| m.as_array().iter().copied().collect())
+            })
+            .collect();
         let design = self.design.clone();
-        let out = supervise(py, manner(&self.design, None, None), move |team, _| Ok(predictor::linear_predictor(&design, &beta, &modes, team)))?;
+        let out = supervise(py, manner(&self.design, None, None), move |team, _| {
+            Ok(predictor::linear_predictor(&design, &beta, &modes, team))
+        })?;
         Ok(PyArray1::from_vec(py, out))
     }
 
@@ -183,7 +255,9 @@ impl PyDesign {
     fn fixed_matrix<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let design = self.design.clone();
         let matrix = py.detach(move || predictor::fixed_matrix(&design));
-        matrix.to_pyarray(py).reshape([self.n(), self.design.fixed.len()])
+        matrix
+            .to_pyarray(py)
+            .reshape([self.n(), self.design.fixed.len()])
     }
 
     /// The same columns with another response.
@@ -206,16 +280,37 @@ fn optimizer_named(name: &str) -> PyResult<Optimizer> {
     [Optimizer::Newton, Optimizer::Bfgs, Optimizer::NelderMead]
         .into_iter()
         .find(|optimizer| optimizer.name() == name)
-        .ok_or_else(|| Error::Data(format!("unknown optimizer '{name}': use 'newton', 'bfgs' or 'nelder-mead'")).into())
+        .ok_or_else(|| {
+            Error::Data(format!(
+                "unknown optimizer '{name}': use 'newton', 'bfgs' or 'nelder-mead'"
+            ))
+            .into()
+        })
 }
 
 /// Threads and supervision for a design's size.
 fn manner(design: &Design, n_threads: Option<usize>, callback: Option<Py<PyAny>>) -> Manner {
-    let columns = design.fixed.len() + 1 + design.terms.iter().map(|term| term.columns.len()).sum::<usize>();
-    let effects: usize = design.terms.iter().map(|term| design.groupings[term.grouping].levels * term.columns.len()).sum();
+    let columns = design.fixed.len()
+        + 1
+        + design
+            .terms
+            .iter()
+            .map(|term| term.columns.len())
+            .sum::<usize>();
+    let effects: usize = design
+        .terms
+        .iter()
+        .map(|term| design.groupings[term.grouping].levels * term.columns.len())
+        .sum();
     let short = design.table.n().saturating_mul(columns) < SHORT && effects < FEW;
     Manner {
-        threads: if short { 1 } else { n_threads.filter(|&threads| threads > 0).unwrap_or_else(default_threads) },
+        threads: if short {
+            1
+        } else {
+            n_threads
+                .filter(|&threads| threads > 0)
+                .unwrap_or_else(default_threads)
+        },
         short,
         callback,
     }
@@ -231,6 +326,10 @@ pub fn fit(
     callback: Option<Py<PyAny>>,
 ) -> PyResult<PyFit> {
     let own = design.clone();
-    let result = supervise(py, manner(&design, n_threads, callback), move |team, report| lmm::fit(&own, reml, &settings, report, team))?;
+    let result = supervise(
+        py,
+        manner(&design, n_threads, callback),
+        move |team, report| lmm::fit(&own, reml, &settings, report, team),
+    )?;
     Ok(PyFit::new(design, Arc::new(result), n_threads))
 }

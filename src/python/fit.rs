@@ -7,8 +7,8 @@ use crate::describe;
 use crate::evaluate;
 use crate::lmm::Fit;
 use crate::modes;
-use crate::optimize::Problem;
 use crate::parallel::default_threads;
+use crate::problem::Problem;
 use numpy::{PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
 use std::sync::Arc;
@@ -22,14 +22,22 @@ pub struct PyFit {
 
 impl PyFit {
     pub fn new(design: Arc<Design>, fit: Arc<Fit>, n_threads: Option<usize>) -> Self {
-        PyFit { design, fit, n_threads }
+        PyFit {
+            design,
+            fit,
+            n_threads,
+        }
     }
 
     fn manner(&self) -> Manner {
         let system = &self.fit.system;
         let short = system.symbolic.flops() < 1e6 && system.leading.data.len() < 50_000;
         Manner {
-            threads: if short { 1 } else { self.n_threads.unwrap_or_else(default_threads) },
+            threads: if short {
+                1
+            } else {
+                self.n_threads.unwrap_or_else(default_threads)
+            },
             short,
             callback: None,
         }
@@ -124,15 +132,26 @@ impl PyFit {
     }
 
     /// σ²ΛM⁻¹Λ' on the diagonal, per term (levels, q, q).
-    fn conditional_covariances<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyArray3<f64>>>> {
+    fn conditional_covariances<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<Vec<Bound<'py, PyArray3<f64>>>> {
         let fit = self.fit.clone();
         let terms = supervise(py, self.manner(), move |team, _| {
             let mut problem = Problem::new(&fit.system, fit.reml, team);
             problem.settle(&fit.internal)?;
-            modes::conditional_covariances(&mut problem.factor, &fit.internal, fit.sigma * fit.sigma, team)
+            modes::conditional_covariances(
+                &mut problem.factor,
+                &fit.internal,
+                fit.sigma * fit.sigma,
+                team,
+            )
         })?;
         let shaped = self.design.terms.iter().zip(terms).map(|(term, values)| {
-            let (levels, q) = (self.design.groupings[term.grouping].levels, term.columns.len());
+            let (levels, q) = (
+                self.design.groupings[term.grouping].levels,
+                term.columns.len(),
+            );
             PyArray1::from_vec(py, values).reshape([levels, q, q])
         });
         shaped.collect()
@@ -141,20 +160,30 @@ impl PyFit {
     /// The criterion at the user's θ.
     fn objective(&self, py: Python<'_>, theta: PyReadonlyArray1<'_, f64>) -> PyResult<f64> {
         let (fit, theta) = (self.fit.clone(), theta.as_array().to_vec());
-        supervise(py, self.manner(), move |team, _| evaluate::objective(&fit, &theta, team))
+        supervise(py, self.manner(), move |team, _| {
+            evaluate::objective(&fit, &theta, team)
+        })
     }
 
     /// ∂d/∂θ at the user's θ.
-    fn gradient<'py>(&self, py: Python<'py>, theta: PyReadonlyArray1<'py, f64>) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    fn gradient<'py>(
+        &self,
+        py: Python<'py>,
+        theta: PyReadonlyArray1<'py, f64>,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let (fit, theta) = (self.fit.clone(), theta.as_array().to_vec());
-        let gradient = supervise(py, self.manner(), move |team, _| evaluate::gradient(&fit, &theta, team))?;
+        let gradient = supervise(py, self.manner(), move |team, _| {
+            evaluate::gradient(&fit, &theta, team)
+        })?;
         Ok(PyArray1::from_vec(py, gradient))
     }
 
     /// Second derivatives at the estimate: central differences of the exact gradient.
     fn hessian<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let (fit, size) = (self.fit.clone(), self.fit.theta.len());
-        let hessian = supervise(py, self.manner(), move |team, _| evaluate::hessian(&fit, team))?;
+        let hessian = supervise(py, self.manner(), move |team, _| {
+            evaluate::hessian(&fit, team)
+        })?;
         PyArray1::from_vec(py, hessian).reshape([size, size])
     }
 

@@ -56,7 +56,9 @@ fn watch<T: Send>(
     job: impl FnOnce(&Team, Report<'_>) -> Result<T> + Send,
 ) -> PyResult<std::thread::Result<Result<T>>> {
     let (sender, receiver) = channel();
-    let Manner { threads, callback, .. } = manner;
+    let Manner {
+        threads, callback, ..
+    } = manner;
     std::thread::scope(|scope| {
         let flag = stop.clone();
         let worker = scope.spawn(move || {
@@ -78,7 +80,11 @@ fn watch<T: Send>(
             let event = match receiver.recv_timeout(POLL) {
                 Ok(Message::Done) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(Message::Progress(evaluations, criterion, decrement)) => match &callback {
-                    Some(callback) => Python::attach(|py| callback.call1(py, (evaluations, criterion, decrement)).map(drop)),
+                    Some(callback) => Python::attach(|py| {
+                        callback
+                            .call1(py, (evaluations, criterion, decrement))
+                            .map(drop)
+                    }),
                     None => Ok(()),
                 },
                 Err(RecvTimeoutError::Timeout) => Python::attach(|py| py.check_signals()),

@@ -1,0 +1,156 @@
+//! M₂ = I + Λ₂'(residual)Λ₂ + Σ W'W put into the fronts, in stripes of columns.
+
+use crate::elements::add_products;
+use crate::error::Result;
+use crate::factor::{Factor, NODES};
+use crate::parallel::{Shared, Team};
+use crate::symbolic::Front;
+
+/// Fronts larger than four of these are assembled in stripes by several tasks.
+const STRIPE: usize = 64;
+
+impl Factor<'_> {
+    /// M₂ in the fronts.
+    pub(crate) fn assemble(&mut self, team: &Team) -> Result<()> {
+        let symbolic = &self.system.symbolic;
+        let mut squares = std::mem::take(&mut self.squares);
+        let shared = Shared::new(&mut squares);
+        let tasks = tasks(&symbolic.fronts);
+        let this = &*self;
+        team.each(tasks.len(), |task| {
+            for job in &tasks[task] {
+                let front = &symbolic.fronts[job.front];
+                let columns = job.from..job.to;
+                // SAFETY: jobs are disjoint ranges of columns.
+                let target = unsafe {
+                    let from = front.square + columns.start * front.stride;
+                    let last = columns.len().saturating_sub(1) * front.stride + front.size;
+                    shared.range(from, if columns.is_empty() { 0 } else { last })
+                };
+                pulp::Arch::new().dispatch(|| this.assemble_columns(job.front, columns, target));
+            }
+        });
+        self.squares = squares;
+        team.check()
+    }
+
+    #[inline(always)]
+    fn assemble_columns(&self, s: usize, columns: std::ops::Range<usize>, target: &mut [f64]) {
+        let symbolic = &self.system.symbolic;
+        let (front, elements, r) = (
+            &symbolic.fronts[s],
+            &symbolic.elements,
+            self.system.leading.width,
+        );
+        for (k, column) in columns.clone().enumerate() {
+            target[k * front.stride + column..k * front.stride + front.size].fill(0.0);
+        }
+        if columns.start < front.own {
+            self.scale_panel(front, columns.start..columns.end.min(front.own), target);
+        }
+        for &e in &elements.of_front[s] {
+            let e = e as usize;
+            let weights = &self.weights[elements.columns[e] * r..elements.columns[e + 1] * r];
+            add_products(
+                r,
+                weights,
+                elements.places(e),
+                columns.clone(),
+                front.stride,
+                target,
+            );
+        }
+    }
+
+    /// I + Λ'(residual)Λ in some of a front's own columns.
+    #[inline(always)]
+    fn scale_panel(&self, front: &Front, columns: std::ops::Range<usize>, target: &mut [f64]) {
+        let (panels, stride) = (&self.system.panels, front.stride);
+        let mut first = 0;
+        for run in &front.runs {
+            let (lambda, q) = (self.rest_lambda(run.group), run.width);
+            for node in 0..run.nodes {
+                let start = first + node * q;
+                for j in 0..q {
+                    if columns.contains(&(start + j)) {
+                        let from = (start + j - columns.start) * stride;
+                        let column = &mut target[from..from + front.size];
+                        for l in j..q {
+                            let factor = lambda.at(l, j);
+                            let source =
+                                &panels[front.panel + (start + l) * stride..][..front.size];
+                            column[start + j..]
+                                .iter_mut()
+                                .zip(&source[start + j..])
+                                .for_each(|(t, s)| *t += factor * s);
+                        }
+                        self.scale_rows(front, start, column);
+                        column[start..start + j].fill(0.0);
+                        column[start + j] += 1.0;
+                    }
+                }
+            }
+            first += run.nodes * q;
+            if first >= columns.end {
+                break;
+            }
+        }
+    }
+
+    /// column ← Λ' column, from row `start` on.
+    #[inline(always)]
+    fn scale_rows(&self, front: &Front, start: usize, column: &mut [f64]) {
+        let mut row = 0;
+        for run in &front.runs {
+            let (lambda, q) = (self.rest_lambda(run.group), run.width);
+            let end = row + run.nodes * q;
+            let mut from = row.max(start);
+            if q == 1 {
+                let factor = lambda.data[0];
+                (column[from.min(end)..end])
+                    .iter_mut()
+                    .for_each(|value| *value *= factor);
+            } else {
+                while from < end {
+                    for i in 0..q {
+                        column[from + i] = (i..q).map(|l| lambda.at(l, i) * column[from + l]).sum();
+                    }
+                    from += q;
+                }
+            }
+            row = end;
+        }
+    }
+}
+
+/// One stretch of a front's columns.
+struct Job {
+    front: usize,
+    from: usize,
+    to: usize,
+}
+
+/// Columns to assemble, in tasks: many small fronts together, large ones in stripes.
+fn tasks(fronts: &[Front]) -> Vec<Vec<Job>> {
+    let mut tasks = Vec::new();
+    let mut small: Vec<Job> = Vec::new();
+    for (s, front) in fronts.iter().enumerate() {
+        if front.size <= 4 * STRIPE {
+            small.push(Job {
+                front: s,
+                from: 0,
+                to: front.size,
+            });
+            if small.len() == NODES {
+                tasks.push(std::mem::take(&mut small));
+            }
+        } else {
+            for from in (0..front.size).step_by(STRIPE) {
+                let to = (from + STRIPE).min(front.size);
+                tasks.push(vec![Job { front: s, from, to }]);
+            }
+        }
+    }
+    tasks.push(small);
+    tasks
+}

@@ -1,0 +1,197 @@
+//! The leading group: its levels are eliminated one by one, in closed form.
+
+use crate::error::Result;
+use crate::factor::{Factor, LEVELS};
+use crate::lambda::Small;
+use crate::parallel::{piece, Shared, Team};
+use crate::system::System;
+
+impl Factor<'_> {
+    /// Leading levels: pivots, W_C, W, and the sum of their squares. Returns log-determinants.
+    pub(crate) fn eliminate_leading(&mut self, team: &Team) -> Result<f64> {
+        let system = self.system;
+        let (levels, r, width) = (system.leading.levels, system.leading.width, system.width);
+        let tasks = levels.div_ceil(LEVELS);
+        let empty = Small::zeros(r, 0);
+        let lambda = self.lambda.first().unwrap_or(&empty);
+        let all = &self.lambda;
+        let pivots = Shared::new(&mut self.pivots);
+        let columns = Shared::new(&mut self.leading_columns);
+        let weights = Shared::new(&mut self.weights);
+        let elements = &system.symbolic.elements;
+        let parts = team.map(tasks, |task| {
+            let range = piece(task, LEVELS, levels);
+            // SAFETY: each level belongs to one task, and its pieces do not overlap.
+            let (pivots, columns, weights) = unsafe {
+                let first = range.start;
+                let entry = |e: usize| elements.columns.get(e).copied().unwrap_or(0) * r;
+                (
+                    pivots.range(first * r * r, range.len() * r * r),
+                    columns.range(first * r * width, range.len() * r * width),
+                    weights.range(entry(first), entry(range.end) - entry(first)),
+                )
+            };
+            pulp::Arch::new()
+                .dispatch(|| leading_task(system, all, lambda, range, pivots, columns, weights))
+        });
+        team.check()?;
+        self.gram.copy_from_slice(&system.residual);
+        let mut log_det = 0.0;
+        for (part, square) in parts {
+            log_det += part;
+            self.gram
+                .iter_mut()
+                .zip(&square)
+                .for_each(|(sum, value)| *sum += value);
+        }
+        Ok(log_det)
+    }
+}
+
+#[inline(always)]
+fn leading_task(
+    system: &System,
+    lambdas: &[Small],
+    lambda: &Small,
+    range: std::ops::Range<usize>,
+    pivots: &mut [f64],
+    columns: &mut [f64],
+    weights: &mut [f64],
+) -> (f64, Vec<f64>) {
+    let (r, width) = (system.leading.width, system.width);
+    let mut product = vec![0.0; r * lambda.cols];
+    let mut square = vec![0.0; width * width];
+    let elements = &system.symbolic.elements;
+    let offset = elements.columns.get(range.start).copied().unwrap_or(0);
+    let mut log_det = 0.0;
+    for (index, j) in range.enumerate() {
+        let level = system.leading.level(j);
+        let pivot = &mut pivots[index * r * r..(index + 1) * r * r];
+        log_det += level_pivot(level, system.leading.stride, lambda, &mut product, pivot, r);
+        let block = &mut columns[index * r * width..(index + 1) * r * width];
+        for (row, source) in block
+            .chunks_exact_mut(width)
+            .zip(level.chunks_exact(system.leading.stride))
+        {
+            row.copy_from_slice(&source[r..]);
+        }
+        solve_lower(pivot, r, block, width);
+        for row in block.chunks_exact(width) {
+            for (b, target) in square.chunks_exact_mut(width).enumerate() {
+                let factor = row[b];
+                target
+                    .iter_mut()
+                    .zip(row)
+                    .for_each(|(sum, value)| *sum += factor * value);
+            }
+        }
+        if !elements.is_empty() {
+            let (from, to) = (elements.columns[j], elements.columns[j + 1]);
+            let target = &mut weights[(from - offset) * r..(to - offset) * r];
+            element_weights(system, lambdas, j, pivot, r, target);
+        }
+    }
+    (log_det, square)
+}
+
+/// W = c⁻¹FΛ of one element.
+#[inline(always)]
+fn element_weights(
+    system: &System,
+    lambdas: &[Small],
+    e: usize,
+    pivot: &[f64],
+    r: usize,
+    target: &mut [f64],
+) {
+    let elements = &system.symbolic.elements;
+    target.copy_from_slice(&system.values[elements.columns[e] * r..elements.columns[e + 1] * r]);
+    for column in target.chunks_exact_mut(r) {
+        solve_lower(pivot, r, column, 1);
+    }
+    for entry in elements.range(e) {
+        let lambda = &lambdas[system.symbolic.group[elements.nodes[entry] as usize] as usize + 1];
+        let columns = elements.entry(e, entry);
+        let q = columns.len();
+        let block = &mut target[columns.start * r..columns.end * r];
+        for j in 0..q {
+            for i in 0..r {
+                block[i + j * r] = (j..q).map(|l| lambda.at(l, j) * block[i + l * r]).sum();
+            }
+        }
+    }
+}
+
+/// c with cc' = I + (Rλ̃)(Rλ̃)'; returns its log-determinant, doubled.
+#[inline(always)]
+fn level_pivot(
+    level: &[f64],
+    stride: usize,
+    lambda: &Small,
+    product: &mut [f64],
+    pivot: &mut [f64],
+    r: usize,
+) -> f64 {
+    let q = lambda.cols;
+    for i in 0..r {
+        for k in 0..q {
+            product[i * q + k] = (i..r)
+                .map(|l| level[i * stride + l] * lambda.data[l + k * r])
+                .sum();
+        }
+    }
+    let mut log_det = 0.0;
+    for i in 0..r {
+        for j in 0..=i {
+            let mut value: f64 = (0..q)
+                .map(|k| product[i * q + k] * product[j * q + k])
+                .sum();
+            value -= (0..j)
+                .map(|l| pivot[i * r + l] * pivot[j * r + l])
+                .sum::<f64>();
+            if i == j {
+                // I is added last, so that a small Rλ̃ keeps its digits in the off-diagonal parts.
+                let root = (1.0 + value).max(f64::MIN_POSITIVE).sqrt();
+                pivot[i * r + i] = root;
+                log_det += 2.0 * root.ln();
+            } else {
+                pivot[i * r + j] = value / pivot[j * r + j];
+            }
+        }
+    }
+    log_det
+}
+
+/// block ← c⁻¹ block (r × columns, row-major).
+#[inline(always)]
+pub fn solve_lower(pivot: &[f64], r: usize, block: &mut [f64], columns: usize) {
+    for i in 0..r {
+        let (done, rest) = block.split_at_mut(i * columns);
+        let row = &mut rest[..columns];
+        for l in 0..i {
+            let factor = pivot[i * r + l];
+            row.iter_mut()
+                .zip(&done[l * columns..(l + 1) * columns])
+                .for_each(|(x, y)| *x -= factor * y);
+        }
+        let inverse = 1.0 / pivot[i * r + i];
+        row.iter_mut().for_each(|x| *x *= inverse);
+    }
+}
+
+/// block ← c'⁻¹ block (r × columns, row-major).
+#[inline(always)]
+pub fn solve_upper(pivot: &[f64], r: usize, block: &mut [f64], columns: usize) {
+    for i in (0..r).rev() {
+        let (head, tail) = block.split_at_mut((i + 1) * columns);
+        let row = &mut head[i * columns..];
+        for l in i + 1..r {
+            let factor = pivot[l * r + i];
+            row.iter_mut()
+                .zip(&tail[(l - i - 1) * columns..(l - i) * columns])
+                .for_each(|(x, y)| *x -= factor * y);
+        }
+        let inverse = 1.0 / pivot[i * r + i];
+        row.iter_mut().for_each(|x| *x *= inverse);
+    }
+}

@@ -1,0 +1,82 @@
+//! The criterion as a function of θ, with the factor that evaluates it.
+
+use crate::derivatives::{derivatives, Derivatives};
+use crate::error::{Error, Result};
+use crate::factor::Factor;
+use crate::lambda::Small;
+use crate::objective::Profile;
+use crate::parallel::Team;
+use crate::system::System;
+
+/// The criterion as a function of the optimiser's θ.
+pub struct Problem<'s, 'a> {
+    pub factor: Factor<'s>,
+    pub reml: bool,
+    pub team: &'a Team,
+    pub evaluations: usize,
+    pub profile: Option<Profile>,
+    at: Vec<f64>,
+}
+
+impl<'s, 'a> Problem<'s, 'a> {
+    pub fn new(system: &'s System, reml: bool, team: &'a Team) -> Self {
+        Problem {
+            factor: Factor::new(system),
+            reml,
+            team,
+            evaluations: 0,
+            profile: None,
+            at: Vec::new(),
+        }
+    }
+
+    /// λ̃ of every group.
+    pub fn lambda(&self, theta: &[f64]) -> Vec<Small> {
+        let groups = self.factor.system.groups.iter();
+        groups
+            .map(|group| group.template.factor(&group.pick(theta)))
+            .collect()
+    }
+
+    /// The criterion at θ; +∞ where it cannot be evaluated.
+    pub fn value(&mut self, theta: &[f64]) -> Result<f64> {
+        let lambda = self.lambda(theta);
+        self.at = theta.to_vec();
+        match self.value_at(lambda) {
+            Err(Error::Infeasible(_)) => Ok(f64::INFINITY),
+            other => other,
+        }
+    }
+
+    /// The criterion at given λ̃.
+    pub fn value_at(&mut self, lambda: Vec<Small>) -> Result<f64> {
+        self.evaluations += 1;
+        self.profile = None;
+        self.factor.update(self.team, lambda)?;
+        let profile = Profile::new(
+            self.factor.system,
+            &self.factor.gram,
+            self.factor.log_det,
+            self.reml,
+        )?;
+        let criterion = profile.criterion;
+        self.profile = Some(profile);
+        Ok(criterion)
+    }
+
+    /// Derivatives where the criterion was last evaluated.
+    pub fn derivatives(&mut self) -> Result<Derivatives> {
+        let profile = self.settle(&self.at.clone())?;
+        derivatives(&mut self.factor, &profile, self.reml, self.team)
+    }
+
+    /// Make sure that the factor stands at θ.
+    pub fn settle(&mut self, theta: &[f64]) -> Result<Profile> {
+        if self.at != theta || self.profile.is_none() {
+            self.value(theta)?;
+        }
+        self.profile.clone().ok_or_else(|| {
+            Error::Convergence("the criterion cannot be evaluated at these parameters".into())
+        })
+    }
+}

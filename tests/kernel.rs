@@ -1,0 +1,350 @@
+//! The core without Python: dense oracles, additivity, determinism, fronts against one dense front.
+
+use mixedmodels::columns::{Codes, Column, Design, Grouping, RandomTerm, Recipe, Table};
+use mixedmodels::cross_products::CrossProducts;
+use mixedmodels::dense;
+use mixedmodels::error::Error;
+use mixedmodels::lmm::{self, Fit};
+use mixedmodels::optimize::{Optimizer, Settings};
+use mixedmodels::parallel::Team;
+use mixedmodels::problem::Problem;
+use mixedmodels::system::System;
+use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
+
+fn team(threads: usize) -> Team {
+    Team::new(threads, Arc::new(AtomicBool::new(false)))
+}
+
+/// A fixed stream of numbers in (−½, ½).
+struct Stream(u64);
+
+impl Stream {
+    fn next(&mut self) -> f64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64 - 0.5
+    }
+
+    fn below(&mut self, limit: usize) -> i32 {
+        ((self.next() + 0.5) * limit as f64) as i32
+    }
+
+    /// Roughly normal.
+    fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.next()).sum()
+    }
+}
+
+fn numeric(source: usize) -> Recipe {
+    Recipe {
+        numeric: vec![source],
+        coded: vec![],
+    }
+}
+
+/// One grouping factor: levels, and whether it has a random slope.
+type Factor = (usize, bool);
+
+/// y ~ x + a term per factor; `nested` makes every factor a coarsening of the first.
+fn design(n: usize, factors: &[Factor], nested: bool, seed: u64) -> Design {
+    let mut stream = Stream(seed);
+    let x: Vec<f64> = (0..n).map(|_| 3.0 + stream.normal()).collect();
+    let first: Vec<i32> = (0..n).map(|_| stream.below(factors[0].0)).collect();
+    let mut y: Vec<f64> = x.iter().map(|x| 1.0 + 0.5 * x + stream.normal()).collect();
+    let (mut groupings, mut terms) = (Vec::new(), Vec::new());
+    for (t, &(levels, slope)) in factors.iter().enumerate() {
+        let codes: Vec<i32> = match (t, nested) {
+            (0, _) => first.clone(),
+            (_, true) => first.iter().map(|&code| code % levels as i32).collect(),
+            (_, false) => (0..n).map(|_| stream.below(levels)).collect(),
+        };
+        let effects: Vec<f64> = (0..levels).map(|_| stream.normal()).collect();
+        let slopes: Vec<f64> = (0..levels).map(|_| 0.4 * stream.normal()).collect();
+        for i in 0..n {
+            let level = codes[i] as usize;
+            y[i] += effects[level] + if slope { slopes[level] * x[i] } else { 0.0 };
+        }
+        let mut columns = vec![Recipe::default()];
+        columns.extend(slope.then(|| numeric(0)));
+        groupings.push(Grouping {
+            codes: Codes::from(codes),
+            levels,
+        });
+        terms.push(RandomTerm {
+            grouping: t,
+            columns,
+        });
+    }
+    Design {
+        table: Table {
+            rows: None,
+            n_table: n,
+            numeric: vec![Column::from(x)],
+            codes: vec![],
+            response: Some(Column::from(y)),
+            weights: None,
+            offset: None,
+        },
+        fixed: vec![Recipe::default(), numeric(0)],
+        constant: None,
+        groupings,
+        terms,
+    }
+}
+
+fn fit(design: &Design, threads: usize) -> Fit {
+    let team = team(threads);
+    team.run(|| lmm::fit(design, true, &Settings::default(), &|_, _, _| {}, &team))
+        .expect("the model can be fitted")
+}
+
+const MODELS: &[(&str, usize, &[Factor], bool)] = &[
+    ("one scalar", 300, &[(20, false)], false),
+    ("one slope", 400, &[(25, true)], false),
+    ("crossed scalars", 500, &[(30, false), (12, false)], false),
+    ("crossed slopes", 900, &[(40, true), (15, true)], false),
+    ("nested", 900, &[(120, false), (12, false)], true),
+    (
+        "nested sparse",
+        4000,
+        &[(1500, true), (300, true), (30, false)],
+        true,
+    ),
+    (
+        "three crossed",
+        3000,
+        &[(300, false), (150, true), (40, false)],
+        false,
+    ),
+];
+
+#[test]
+fn gradient_is_the_derivative_of_the_criterion() {
+    for &(name, n, factors, nested) in MODELS {
+        let design = design(n, factors, nested, 7);
+        let team = team(1);
+        let sums = CrossProducts::new(&design, &team).expect(name);
+        let system = System::new(&sums, &team).expect(name);
+        let mut problem = Problem::new(&system, true, &team);
+        let mut stream = Stream(11);
+        let theta: Vec<f64> = (0..system.parameters)
+            .map(|_| 0.6 + 0.5 * stream.next())
+            .collect();
+        problem.value(&theta).expect(name);
+        let gradient = problem.derivatives().expect(name).gradient;
+        for k in 0..theta.len() {
+            let mut at = |step: f64| {
+                let mut moved = theta.clone();
+                moved[k] += step;
+                problem.value(&moved).expect(name)
+            };
+            let h = 1e-4;
+            let slope = (8.0 * (at(h) - at(-h)) - (at(2.0 * h) - at(-2.0 * h))) / (12.0 * h);
+            let error = (slope - gradient[k]).abs() / gradient[k].abs().max(1.0);
+            assert!(
+                error < 1e-6,
+                "{name}: d/d theta[{k}] {} against {slope}",
+                gradient[k]
+            );
+        }
+    }
+}
+
+#[test]
+fn zero_is_differentiated_exactly_too() {
+    for &(name, n, factors, nested) in MODELS {
+        let design = design(n, factors, nested, 5);
+        let team = team(1);
+        let sums = CrossProducts::new(&design, &team).expect(name);
+        let system = System::new(&sums, &team).expect(name);
+        let mut problem = Problem::new(&system, false, &team);
+        let zero = vec![0.0; system.parameters];
+        let base = problem.value(&zero).expect(name);
+        let derivatives = problem.derivatives().expect(name);
+        assert!(derivatives.gradient.iter().all(|g| *g == 0.0), "{name}");
+        // Along one diagonal entry d(eps) = d(0) + eps² G_ii.
+        for (k, group) in system.groups.iter().enumerate() {
+            let index = group.theta_index();
+            let (i, _) = group.template.entries()[0];
+            let mut theta = zero.clone();
+            let eps = 1e-3;
+            theta[index[0]] = eps;
+            let gained = (problem.value(&theta).expect(name) - base) / (eps * eps);
+            let g = derivatives.g[k].at(i, i);
+            assert!(
+                (gained - g).abs() < 1e-2 * g.abs().max(1.0),
+                "{name}: {gained} against {g}"
+            );
+        }
+    }
+}
+
+#[test]
+fn parts_add_up_to_the_whole() {
+    for &(name, n, factors, nested) in MODELS {
+        let whole = design(n, factors, nested, 3);
+        let part = |range: std::ops::Range<u32>| {
+            let mut part = whole.clone();
+            part.table.rows = Some(Arc::new(range.collect()));
+            CrossProducts::new(&part, &team(1)).expect(name)
+        };
+        let cut = n as u32 / 3;
+        let sum = part(0..cut).add(&part(cut..n as u32)).expect(name);
+        assert_eq!(sum.n, n);
+        let criterion = |sums: &CrossProducts| {
+            let team = team(1);
+            let system = System::new(sums, &team).expect(name);
+            let mut problem = Problem::new(&system, true, &team);
+            let user = vec![0.7; system.parameters];
+            let theta = lmm::from_user(&system, &user).expect(name);
+            problem.value(&theta).expect(name)
+        };
+        let (direct, added) = (
+            criterion(&CrossProducts::new(&whole, &team(1)).expect(name)),
+            criterion(&sum),
+        );
+        assert!(
+            (direct - added).abs() < 1e-9 * direct.abs(),
+            "{name}: {direct} against {added}"
+        );
+    }
+}
+
+#[test]
+fn parts_of_different_models_do_not_add() {
+    let a = CrossProducts::new(&design(100, &[(5, false)], false, 1), &team(1)).expect("a");
+    let b = CrossProducts::new(&design(100, &[(6, false)], false, 1), &team(1)).expect("b");
+    assert!(matches!(a.add(&b), Err(Error::Data(_))));
+}
+
+#[test]
+fn bits_do_not_depend_on_the_number_of_threads() {
+    for &(name, n, factors, nested) in MODELS {
+        let design = design(n, factors, nested, 9);
+        let one = fit(&design, 1);
+        for threads in [2, 3, 5] {
+            let other = fit(&design, threads);
+            assert_eq!(one.criterion.to_bits(), other.criterion.to_bits(), "{name}");
+            assert_eq!(one.theta, other.theta, "{name}");
+            assert_eq!(one.modes, other.modes, "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_optimiser_finds_the_same_optimum() {
+    for &(name, n, factors, nested) in &MODELS[..4] {
+        let design = design(n, factors, nested, 13);
+        let newton = fit(&design, 1);
+        for optimizer in [Optimizer::Bfgs, Optimizer::NelderMead] {
+            let settings = Settings {
+                optimizer,
+                ..Settings::default()
+            };
+            let other = lmm::fit(&design, true, &settings, &|_, _, _| {}, &team(1)).expect(name);
+            assert!(
+                (newton.criterion - other.criterion).abs() < 1e-6,
+                "{name} {optimizer:?}: {} {}",
+                newton.criterion,
+                other.criterion
+            );
+        }
+    }
+}
+
+#[test]
+fn the_stop_flag_stops_a_fit() {
+    let design = design(2000, &[(200, true), (100, true)], false, 2);
+    let stopped = Team::new(2, Arc::new(AtomicBool::new(true)));
+    let result = lmm::fit(&design, true, &Settings::default(), &|_, _, _| {}, &stopped);
+    assert!(matches!(result, Err(Error::Interrupted)));
+}
+
+/// Symmetric, diagonally dominant.
+fn matrix(size: usize) -> Vec<f64> {
+    let mut stream = Stream(21);
+    let mut a = vec![0.0; size * size];
+    for j in 0..size {
+        for i in j..size {
+            let value = if i == j {
+                2.0 * size as f64
+            } else {
+                stream.next()
+            };
+            a[i + j * size] = value;
+            a[j + i * size] = value;
+        }
+    }
+    a
+}
+
+#[test]
+fn dense_fronts_factor_and_invert_at_every_size() {
+    for size in [1, 2, 7, 16, 17, 40, 127, 128, 129, 300, 517] {
+        let stride = size;
+        let a = matrix(size);
+        let mut factor = a.clone();
+        dense::eliminate(&team(2), &mut factor, size, size, stride).expect("positive definite");
+        let mut inverse = vec![0.0; size * size];
+        let mut work = mixedmodels::aligned::Aligned::default();
+        dense::invert(
+            &team(2),
+            &mut factor,
+            &mut inverse,
+            size,
+            size,
+            stride,
+            &mut work,
+        )
+        .expect("invertible");
+        for (i, j) in [
+            (0, 0),
+            (size / 2, size / 3),
+            (size - 1, size - 1),
+            (size - 1, 0),
+        ] {
+            let product: f64 = (0..size)
+                .map(|k| a[i + k * size] * inverse[k + j * size])
+                .sum();
+            let unit = if i == j { 1.0 } else { 0.0 };
+            assert!(
+                (product - unit).abs() < 1e-12,
+                "size {size} at ({i}, {j}): {product}"
+            );
+        }
+    }
+}
+
+#[test]
+fn factorisation_is_right_at_scale() {
+    // The reported failures of threaded factorisations begin at some thousand columns.
+    let design = design(60_000, &[(4000, false), (3000, false)], false, 17);
+    let team = team(2);
+    let sums = CrossProducts::new(&design, &team).expect("sums");
+    let system = System::new(&sums, &team).expect("system");
+    let mut problem = Problem::new(&system, true, &team);
+    problem.value(&[0.8, 0.6]).expect("value");
+    assert!(problem.factor.residual_check(&team) < 1e-12);
+}
+
+#[test]
+fn sparse_factorisation_is_right_at_scale() {
+    let design = design(
+        150_000,
+        &[(40_000, true), (8000, true), (200, true)],
+        true,
+        19,
+    );
+    let team = team(2);
+    let sums = CrossProducts::new(&design, &team).expect("sums");
+    let system = System::new(&sums, &team).expect("system");
+    assert!(
+        system.symbolic.fronts.len() > 100,
+        "nested groups stay sparse"
+    );
+    let mut problem = Problem::new(&system, true, &team);
+    problem.value(&vec![0.7; system.parameters]).expect("value");
+    assert!(problem.factor.residual_check(&team) < 1e-12);
+}
