@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::optimize::{Optimizer, Outcome, Reason, Settings};
 use crate::problem::Problem;
+use crate::quadratic::Quadratic;
 use argmin::core::{CostFunction, Executor, State, TerminationReason, TerminationStatus};
 use argmin::solver::neldermead::NelderMead;
 use std::cell::RefCell;
@@ -50,7 +51,7 @@ pub fn run(problem: &mut Problem<'_, '_>, settings: &Settings, start: Vec<f64>) 
     Ok(Outcome {
         theta: best,
         criterion,
-        decrement: f64::NAN,
+        decrement: Quadratic::new(&derivatives.information, &derivatives.gradient)?.decrement(),
         gradient: derivatives.gradient,
         iterations,
         reason,

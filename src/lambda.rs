@@ -300,6 +300,11 @@ impl Template {
 mod tests {
     use super::*;
 
+    /// One term of `q` columns.
+    fn one(q: usize) -> Vec<Range<usize>> {
+        std::iter::once(0..q).collect()
+    }
+
     fn shifted(shift: f64, scale: f64) -> Shifted {
         Shifted { shift, scale }
     }
@@ -307,13 +312,13 @@ mod tests {
     #[test]
     fn theta_survives_the_way_to_centred_columns_and_back() {
         let columns = vec![Shifted::IDENTITY, shifted(1.7e9, 4.0), shifted(-3.0, 0.5)];
-        let template = Template::new(columns, vec![0..3], Some(0));
+        let template = Template::new(columns, one(3), Some(0));
         let theta = [0.9, 0.1, -0.2, 0.4, 0.05, 0.3];
         let user = template.to_user(&template.from_user(&[0.9, 0.0, -0.2, 0.0, 0.0, 0.3]));
         assert!((user[2] + 0.2).abs() < 1e-12);
         let near = Template::new(
             vec![Shifted::IDENTITY, shifted(5.0, 4.0), shifted(-3.0, 0.5)],
-            vec![0..3],
+            one(3),
             Some(0),
         );
         let user = near.to_user(&near.from_user(&theta));
@@ -327,7 +332,7 @@ mod tests {
     fn patterned_templates_carry_a_constant_only_when_shifted() {
         let plain = Template::new(vec![Shifted::IDENTITY; 2], vec![0..1, 1..2], Some(0));
         assert_eq!((plain.rows, plain.entries()), (2, vec![(0, 0), (1, 1)]));
-        let far = Template::new(vec![shifted(100.0, 1.0)], vec![0..1], None);
+        let far = Template::new(vec![shifted(100.0, 1.0)], one(1), None);
         assert_eq!(far.factor(&[2.0]).data, vec![200.0, 2.0]);
         assert_eq!(far.user_factor(&[2.0]).data, vec![2.0]);
     }

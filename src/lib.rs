@@ -9,7 +9,7 @@
 //!     │  co-occurring levels of two groups                                  pairs
 //!     │  a part in another part's coordinates                               reparametrise
 //!     ▼
-//!  System: the penalised system apart from θ, rank of X                  system · residual
+//!  System: the penalised system apart from θ, rank of X                  system · residual · rank
 //!     │  order, fronts, elements; memory needed                             symbolic · elements · memory
 //!     ▼
 //!  Problem: the criterion as a function of θ  ◀──────────────┐           problem
@@ -58,6 +58,7 @@ pub mod problem;
 pub mod products;
 pub mod quadratic;
 pub mod random_matrix;
+pub mod rank;
 pub mod reparametrise;
 pub mod residual;
 pub mod start;

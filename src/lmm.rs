@@ -11,6 +11,7 @@ use crate::optimize::{Optimizer, Outcome, Reason, Report, Search, Settings};
 use crate::parallel::Team;
 use crate::problem::Problem;
 use crate::quadratic::norm;
+use crate::rank::Sequence;
 use crate::start;
 use crate::system::System;
 use std::sync::Arc;
@@ -159,11 +160,8 @@ fn check_identified(system: &System, reml: bool) -> Result<()> {
             "{n} observations cannot estimate {p} fixed effects and a residual variance; use fewer columns or more data"
         )));
     }
-    let width = system.width;
-    let total = system.gram();
-    let mean = total[(width - 1) * width];
-    let spread = total[width * width - 1] - mean * mean / total[0];
-    if spread <= PERFECT * total[width * width - 1] {
+    let (total, spread) = (system.gram(), system.spread());
+    if spread <= PERFECT * total[total.len() - 1] {
         return Err(Error::Data(
             "the response is constant: there is nothing to model".into(),
         ));
@@ -176,28 +174,32 @@ fn check_identified(system: &System, reml: bool) -> Result<()> {
     check_within(system, spread)
 }
 
-/// The leading group alone must not reproduce the response.
+/// X and the leading group together must not reproduce the response.
 fn check_within(system: &System, spread: f64) -> Result<()> {
-    let leading = &system.leading;
-    let rank: usize = (0..leading.levels)
-        .map(|j| {
-            (0..leading.width)
-                .filter(|i| leading.level(j)[i * leading.stride + i] != 0.0)
-                .count()
-        })
-        .sum();
-    let last = system.width * system.width - 1;
-    if !system.groups.is_empty()
-        && system.n > rank + system.rank()
-        && system.residual[last] <= PERFECT * spread
-    {
-        return Err(Error::Data(
-            "the response does not vary within the groups: the residual variance is zero and the likelihood unbounded; \
-             aggregate to one row a group, or drop this random term"
-                .into(),
-        ));
+    let (leading, basis) = (&system.leading, &system.basis);
+    let pivots =
+        |j: usize| (0..leading.width).map(move |i| leading.level(j)[i * leading.stride + i]);
+    let groups = (0..leading.levels)
+        .flat_map(pivots)
+        .filter(|&pivot| pivot != 0.0)
+        .count();
+    let fixed = (0..basis.rank()).map(|k| basis.column(k));
+    let columns: Vec<&[f64]> = fixed.chain([&basis.response[..]]).collect();
+    let within = Sequence::new(&system.residual, &columns);
+    let rank = groups + within.kept.iter().filter(|&&k| k < basis.rank()).count();
+    let left = within.left.last().copied().unwrap_or(0.0);
+    if !system.groups.is_empty() && system.n > rank && left <= PERFECT * spread {
+        return Err(unbounded());
     }
     Ok(())
+}
+
+fn unbounded() -> Error {
+    Error::Data(
+        "the response does not vary within the groups once the fixed effects are taken out: the residual \
+         variance is zero and the likelihood unbounded; aggregate to one row a group, or drop this random term"
+            .into(),
+    )
 }
 
 /// Estimates at the optimum.
@@ -211,6 +213,9 @@ fn finish(
 ) -> Result<Fit> {
     let (reml, team) = (problem.reml, problem.team);
     let profile = problem.settle(&outcome.theta)?;
+    if profile.pwrss <= PERFECT * system.spread() {
+        return Err(unbounded());
+    }
     let residual_check = problem.factor.residual_check(team);
     if residual_check.is_nan() || residual_check >= RESIDUAL {
         return Err(Error::Convergence(format!(

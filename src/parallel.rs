@@ -81,7 +81,7 @@ impl Team {
     /// `check` for the k-th round of a loop of short rounds: looks now and then.
     #[inline]
     pub fn check_every(&self, k: usize) -> Result<()> {
-        if k % 256 == 0 {
+        if k.is_multiple_of(256) {
             self.check()
         } else {
             Ok(())

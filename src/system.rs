@@ -14,13 +14,12 @@ use crate::fixed_matrix::{Basis, FixedCoordinates};
 use crate::level_sums::{add_square, rotate_in, symmetric, LevelSums, Sum2};
 use crate::parallel::Team;
 use crate::random_matrix::Group;
+use crate::rank::Sequence;
 use crate::residual;
 use crate::symbolic::{Graph, Symbolic};
 
 /// A triangle's pivot below this share of its column's length is zero: the level cannot tell.
 const DEFICIENT: f64 = 1e-12;
-/// A fixed column is dropped when less than this share of its length is new (R's tolerance).
-const RANK_TOLERANCE: f64 = 1e-7;
 
 /// The system of a model, ready to be factored at any θ.
 pub struct System {
@@ -94,6 +93,12 @@ impl System {
         self.basis.rank()
     }
 
+    /// Sum of squares of ỹ about its mean.
+    pub fn spread(&self) -> f64 {
+        let (gram, last) = (self.gram(), (self.width - 1) * self.width);
+        gram[gram.len() - 1] - gram[last].powi(2) / gram[0]
+    }
+
     /// C'C: the Gram matrix of the fixed columns and the response.
     pub fn gram(&self) -> Vec<f64> {
         total_gram(&self.residual, &self.leading)
@@ -164,32 +169,9 @@ fn total_gram(residual: &[f64], leading: &LevelSums) -> Vec<f64> {
 fn basis(coordinates: &FixedCoordinates, gram: &[f64]) -> (Basis, Vec<usize>) {
     let all: Vec<usize> = (0..coordinates.place.len()).collect();
     let full = Basis::new(coordinates, &all);
-    let width = full.width;
-    let inner = |a: &[f64], b: &[f64]| -> f64 {
-        (0..width)
-            .map(|j| b[j] * (0..width).map(|i| a[i] * gram[i + j * width]).sum::<f64>())
-            .sum()
-    };
-    let mut rows: Vec<Vec<f64>> = Vec::new();
-    let (mut kept, mut dropped) = (Vec::new(), Vec::new());
-    for &k in &all {
-        let length = inner(full.column(k), full.column(k));
-        let mut projections: Vec<f64> = Vec::new();
-        for (row, &other) in rows.iter().zip(&kept) {
-            let product = inner(full.column(k), full.column(other));
-            let known: f64 = projections.iter().zip(row).map(|(a, b)| a * b).sum();
-            projections.push((product - known) / row[row.len() - 1]);
-        }
-        let left = length - projections.iter().map(|p| p * p).sum::<f64>();
-        // The squares hold about 15 digits, so a share of 1e-7 is judged with their rounding allowed for.
-        if left > (RANK_TOLERANCE.powi(2) + 1e-14 * (kept.len() + 1) as f64) * length {
-            projections.push(left.sqrt());
-            rows.push(projections);
-            kept.push(k);
-        } else {
-            dropped.push(k);
-        }
-    }
+    let columns: Vec<&[f64]> = all.iter().map(|&k| full.column(k)).collect();
+    let kept = Sequence::new(gram, &columns).kept;
+    let dropped = all.iter().copied().filter(|k| !kept.contains(k)).collect();
     (Basis::new(coordinates, &kept), dropped)
 }
 
