@@ -57,10 +57,14 @@ format: setup ## format Rust and Python
 bench: setup ## time and memory against other packages (installs them beside, not in .venv)
 	$(BIN)/python benchmarks/run.py
 
+# On Linux zig links against an old glibc, so that the wheel runs on any distribution since 2014.
+PORTABLE := $(if $(filter Linux,$(shell uname -s)),--zig --compatibility manylinux2014)
+
 wheel: $(BIN)/.installed ## sdist and wheel in dist/
 	rm -rf dist
 	$(BIN)/maturin sdist --out dist
-	$(BIN)/maturin build --release --out dist
+	$(if $(PORTABLE),$(BIN)/python -m pip install --quiet ziglang)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/maturin build --release $(PORTABLE) --out dist
 
 wheel-test: wheel ## both installed in empty environments, a model fitted in each
 	$(BIN)/python -m pytest -m packaging tests/test_packaging.py
