@@ -71,7 +71,9 @@ pub fn fit(
     check_identified(&system, reml)?;
     let mut problem = Problem::new(&system, reml, team);
     let (outcome, messages) = optimise(&sums, &mut problem, settings, report, began)?;
-    finish(problem, system.clone(), settings, outcome, messages, began)
+    let fit = finish(problem, system.clone(), settings, outcome, messages, began)?;
+    team.check()?;
+    Ok(fit)
 }
 
 /// The optimum, by the chosen optimiser and, should it fail, by the next one.

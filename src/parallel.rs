@@ -45,8 +45,14 @@ impl Team {
         }
     }
 
-    /// Run `task(0..tasks)`; each must write only its own place.
+    /// Run `task(0..tasks)`; each must write only its own place. Once the flag is raised the tasks left
+    /// are skipped: what they would have written is missing, and the caller's next `check` ends the fit.
     pub fn each(&self, tasks: usize, task: impl Fn(usize) + Sync) {
+        let task = |k: usize| {
+            if !self.stopped() {
+                task(k);
+            }
+        };
         match &self.pool {
             Some(pool) if tasks > 1 => pool.install(|| {
                 (0..tasks).into_par_iter().with_max_len(1).for_each(&task);

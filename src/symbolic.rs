@@ -99,6 +99,13 @@ impl Graph {
     }
 }
 
+/// Do the fronts of these supernodes need clearly less memory than one dense front?
+fn is_worthwhile(nodes: usize, supernodes: &Supernodes) -> bool {
+    let square =
+        |(begin, end, below): &(usize, usize, Vec<u32>)| (end - begin + below.len()).pow(2);
+    supernodes.iter().map(square).sum::<usize>() < nodes * nodes / 2
+}
+
 /// Supernodes over nodes: (first node, past the last, nodes below), in elimination order.
 type Supernodes = Vec<(usize, usize, Vec<u32>)>;
 
@@ -106,11 +113,18 @@ impl Symbolic {
     /// Analyse a complement.
     pub fn new(graph: &Graph, team: &Team) -> Result<Symbolic> {
         let nodes = graph.nodes();
-        let whole = |nodes: usize| vec![(0, nodes, Vec::new())];
-        let (order, supernodes): (Vec<u32>, Supernodes) = match sparse_pattern(graph, team)? {
-            Some((start, below)) => ordered(nodes, &start, &below)?,
-            None if nodes == 0 => (Vec::new(), Vec::new()),
-            None => ((0..nodes as u32).collect(), whole(nodes)),
+        let whole = || ((0..nodes as u32).collect(), vec![(0, nodes, Vec::new())]);
+        let (order, supernodes) = match sparse_pattern(graph, team)? {
+            _ if nodes == 0 => (Vec::new(), Vec::new()),
+            None => whole(),
+            Some((start, below)) => {
+                let (order, supernodes) = ordered(nodes, &start, &below)?;
+                if is_worthwhile(nodes, &supernodes) {
+                    (order, supernodes)
+                } else {
+                    whole()
+                }
+            }
         };
         Ok(build(graph, order, supernodes))
     }

@@ -71,6 +71,7 @@ fn watch<T: Send>(
             let result = catch_unwind(AssertUnwindSafe(|| {
                 let team = Team::new(threads, flag);
                 team.run(|| job(&team, &report))
+                    .and_then(|answer| team.check().map(|()| answer))
             }));
             let _ = sender.send(Message::Done);
             result
