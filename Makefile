@@ -6,7 +6,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup tools demo test test-rust test-python check format bench wheel wheel-test clean
+.PHONY: help setup tools demo test test-rust test-python check format docs bench wheel wheel-test clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 14
@@ -56,6 +56,9 @@ format: setup ## format Rust and Python
 
 bench: setup ## time and memory against other packages (installs them beside, not in .venv)
 	$(BIN)/python benchmarks/run.py
+
+docs: setup ## docs/tutorial.md from the tutorial's script
+	$(BIN)/python docs/make_tutorial.py
 
 # On Linux zig links against an old glibc, so that the wheel runs on any distribution since 2014.
 PORTABLE := $(if $(filter Linux,$(shell uname -s)),--zig --compatibility manylinux2014)
