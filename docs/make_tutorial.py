@@ -44,7 +44,7 @@ def page() -> str:
     introduction, _, _ = (module.__doc__ or "").partition("\n\n")
     parts = [
         "# The clinic tutorial",
-        f"{introduction} Made by `make docs` from [the script](../examples/clinic_tutorial.py) that "
+        f"{introduction} Made by `make docs` from [a script](../examples/clinic_tutorial.py) that "
         "`make demo` runs.",
     ]
 
