@@ -15,18 +15,15 @@ impl Factor<'_> {
         let symbolic = &self.system.symbolic;
         let mut squares = std::mem::take(&mut self.squares);
         let shared = Shared::new(&mut squares);
-        let tasks = tasks(&symbolic.fronts);
+        let tasks = tasks(&symbolic.fronts, |front| front.size);
         let this = &*self;
         team.each(tasks.len(), |task| {
             for job in &tasks[task] {
                 let front = &symbolic.fronts[job.front];
                 let columns = job.from..job.to;
                 // SAFETY: jobs are disjoint ranges of columns.
-                let target = unsafe {
-                    let from = front.square + columns.start * front.stride;
-                    let last = columns.len().saturating_sub(1) * front.stride + front.size;
-                    shared.range(from, if columns.is_empty() { 0 } else { last })
-                };
+                let from = front.square + columns.start * front.stride;
+                let target = unsafe { shared.range(from, job.len(front)) };
                 pulp::Arch::new().dispatch(|| this.assemble_columns(job.front, columns, target));
             }
         });
@@ -124,29 +121,40 @@ impl Factor<'_> {
 }
 
 /// One stretch of a front's columns.
-struct Job {
-    front: usize,
-    from: usize,
-    to: usize,
+pub(crate) struct Job {
+    pub front: usize,
+    pub from: usize,
+    pub to: usize,
 }
 
-/// Columns to assemble, in tasks: many small fronts together, large ones in stripes.
-fn tasks(fronts: &[Front]) -> Vec<Vec<Job>> {
+impl Job {
+    /// Numbers from the first column's start to the last column's end.
+    pub fn len(&self, front: &Front) -> usize {
+        match self.to - self.from {
+            0 => 0,
+            columns => (columns - 1) * front.stride + front.size,
+        }
+    }
+}
+
+/// The first `columns(front)` columns of every front, in tasks: small fronts together, large ones in stripes.
+pub(crate) fn tasks(fronts: &[Front], columns: impl Fn(&Front) -> usize) -> Vec<Vec<Job>> {
     let mut tasks = Vec::new();
     let mut small: Vec<Job> = Vec::new();
     for (s, front) in fronts.iter().enumerate() {
+        let end = columns(front);
         if front.size <= 4 * STRIPE {
             small.push(Job {
                 front: s,
                 from: 0,
-                to: front.size,
+                to: end,
             });
             if small.len() == NODES {
                 tasks.push(std::mem::take(&mut small));
             }
         } else {
-            for from in (0..front.size).step_by(STRIPE) {
-                let to = (from + STRIPE).min(front.size);
+            for from in (0..end).step_by(STRIPE) {
+                let to = (from + STRIPE).min(end);
                 tasks.push(vec![Job { front: s, from, to }]);
             }
         }

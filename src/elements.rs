@@ -33,7 +33,7 @@ pub struct Elements {
 
 impl Elements {
     /// Number the elements' columns in the fronts of an ordered complement.
-    pub fn new(graph: &Graph, symbolic: &Symbolic, owner: &[u32]) -> Self {
+    pub fn new(graph: &Graph, symbolic: &Symbolic) -> Self {
         let mut elements = Elements {
             start: vec![0],
             columns: vec![0],
@@ -46,7 +46,9 @@ impl Elements {
                 .map(|&node| symbolic.order[node as usize])
                 .collect();
             nodes.sort_unstable();
-            let front = nodes.first().map_or(u32::MAX, |&node| owner[node as usize]);
+            let front = nodes
+                .first()
+                .map_or(u32::MAX, |&node| symbolic.owner[node as usize]);
             let mut column = 0;
             for &node in &nodes {
                 let node = node as usize;

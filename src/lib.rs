@@ -10,7 +10,7 @@
 //!     │  a part in another part's coordinates                               reparametrise
 //!     ▼
 //!  System: the penalised system apart from θ, rank of X                  system · residual · rank
-//!     │  order, fronts, elements; memory needed                             symbolic · elements · memory
+//!     │  order, fronts, elements; memory needed                             symbolic · ordering · elements · memory
 //!     ▼
 //!  Problem: the criterion as a function of θ  ◀──────────────┐           problem
 //!     │  factor: leading levels, fronts, dense kernels       │              factor · leading · assemble · dense · products
@@ -51,6 +51,7 @@ pub mod modes;
 pub mod multipliers;
 pub mod objective;
 pub mod optimize;
+pub mod ordering;
 pub mod pairs;
 pub mod parallel;
 pub mod predictor;

@@ -55,7 +55,7 @@ impl Team {
         };
         match &self.pool {
             Some(pool) if tasks > 1 => pool.install(|| {
-                (0..tasks).into_par_iter().with_max_len(1).for_each(&task);
+                (0..tasks).into_par_iter().with_max_len(1).for_each(task);
             }),
             _ => (0..tasks).for_each(task),
         }

@@ -1,12 +1,17 @@
 //! What the leading group leaves of the other groups: Fⱼ, Z̃₂'(I − QQ')Z̃₂ and Z̃₂'(I − QQ')C.
 
 use crate::aligned::Aligned;
+use crate::assemble::tasks;
 use crate::cross_products::CrossProducts;
 use crate::elements::add_products;
 use crate::error::Result;
 use crate::pairs::PairSums;
-use crate::parallel::Team;
+use crate::parallel::{Shared, Team};
+use crate::symbolic::Symbolic;
 use crate::system::System;
+
+/// Rows mirrored at a time, so that both sides stay in the cache.
+const TILE: usize = 32;
 
 /// Fⱼ = Rⱼ'⁻¹ (Z̃₁'Z̃₂)ⱼ, columns in the elements' order.
 pub fn project(system: &System, sums: &CrossProducts, team: &Team) -> Result<Vec<f64>> {
@@ -61,104 +66,150 @@ fn find(pairs: &PairSums, j: usize, level: u32, hint: &mut usize) -> usize {
 /// Z̃₂'Z̃₂ − Σ Fⱼ'Fⱼ in the panels.
 pub fn fill_panels(system: &mut System, sums: &CrossProducts, team: &Team) -> Result<()> {
     let mut panels = std::mem::take(&mut system.panels);
-    let mut explained = Aligned::zeros(panels.len());
-    let symbolic = &system.symbolic;
-    let mut owner = vec![0usize; symbolic.nodes()];
-    for (s, front) in symbolic.fronts.iter().enumerate() {
-        let first = symbolic
-            .scalar
-            .partition_point(|&column| column < front.start);
-        let last = symbolic
-            .scalar
-            .partition_point(|&column| column < front.start + front.own);
-        owner[first..last].fill(s);
-    }
-    let mut add = |a: usize, b: usize, value: &dyn Fn(usize, usize) -> f64| {
-        let front = &symbolic.fronts[owner[a]];
-        let (row, column) = (symbolic.local(front, b), symbolic.local(front, a));
-        let (rows, columns) = (symbolic.columns(b).len(), symbolic.columns(a).len());
-        for j in 0..columns {
-            for i in 0..rows {
-                panels[front.panel + (row + i) + (column + j) * front.stride] += value(i, j);
-                if a != b && row + i < front.own {
-                    panels[front.panel + (column + j) + (row + i) * front.stride] += value(i, j);
-                }
+    subtract_explained(system, &mut panels, team)?;
+    subtract_explained_above(system, &mut panels, team)?;
+    add_grams(system, sums, &mut panels);
+    mirror(&system.symbolic, &mut panels, team)?;
+    system.panels = panels;
+    Ok(())
+}
+
+/// − Σ F'F in the columns that an element's own front eliminates: they lie side by side in its panel.
+fn subtract_explained(system: &System, panels: &mut Aligned, team: &Team) -> Result<()> {
+    let (elements, width) = (&system.symbolic.elements, system.leading.width);
+    let shared = Shared::new(panels);
+    let tasks = tasks(&system.symbolic.fronts, |front| front.own);
+    team.each(tasks.len(), |task| {
+        for job in &tasks[task] {
+            let front = &system.symbolic.fronts[job.front];
+            // SAFETY: jobs are disjoint ranges of columns.
+            let target =
+                unsafe { shared.range(front.panel + job.from * front.stride, job.len(front)) };
+            for &e in &elements.of_front[job.front] {
+                let e = e as usize;
+                let values =
+                    &system.values[elements.columns[e] * width..elements.columns[e + 1] * width];
+                add_products(
+                    width,
+                    values,
+                    elements.places(e),
+                    job.from..job.to,
+                    front.stride,
+                    target,
+                );
+            }
+            target.iter_mut().for_each(|value| *value = -*value);
+        }
+    });
+    team.check()
+}
+
+/// The same for the pairs of an element that fronts further up eliminate.
+fn subtract_explained_above(system: &System, panels: &mut [f64], team: &Team) -> Result<()> {
+    let (symbolic, width) = (&system.symbolic, system.leading.width);
+    let elements = &symbolic.elements;
+    for e in 0..elements.len() {
+        team.check_every(e)?;
+        let Some(front) = symbolic.fronts.get(elements.front[e] as usize) else {
+            continue;
+        };
+        let column = |entry: usize, k: usize| {
+            let from = (elements.columns[e] + elements.column[entry] as usize + k) * width;
+            &system.values[from..from + width]
+        };
+        let range = elements.range(e);
+        let above = |entry: usize| {
+            elements.places(e)[elements.column[entry] as usize] as usize >= front.own
+        };
+        for a in range.clone().filter(|&entry| above(entry)) {
+            for b in a..range.end {
+                let dot = |i: usize, j: usize| -> f64 {
+                    column(b, i)
+                        .iter()
+                        .zip(column(a, j))
+                        .map(|(x, y)| -x * y)
+                        .sum()
+                };
+                add_block(
+                    symbolic,
+                    panels,
+                    elements.nodes[a] as usize,
+                    elements.nodes[b] as usize,
+                    dot,
+                );
             }
         }
-    };
+    }
+    Ok(())
+}
+
+/// panel[b, a] += value, lower triangle, for nodes a ≤ b.
+fn add_block(
+    symbolic: &Symbolic,
+    panels: &mut [f64],
+    a: usize,
+    b: usize,
+    value: impl Fn(usize, usize) -> f64,
+) {
+    let front = &symbolic.fronts[symbolic.owner[a] as usize];
+    let (row, column) = (symbolic.local(front, b), symbolic.local(front, a));
+    for j in 0..symbolic.columns(a).len() {
+        for i in if a == b { j } else { 0 }..symbolic.columns(b).len() {
+            panels[front.panel + (row + i) + (column + j) * front.stride] += value(i, j);
+        }
+    }
+}
+
+/// Z̃₂'Z̃₂ of every level, and of the pairs among the remaining groups.
+fn add_grams(system: &System, sums: &CrossProducts, panels: &mut [f64]) {
+    let symbolic = &system.symbolic;
     for node in 0..symbolic.nodes() {
         let sums = &sums.rest[symbolic.group[node] as usize];
         let level = sums.level(symbolic.level[node] as usize);
-        add(node, node, &|i, j| level[i * sums.stride + j]);
+        add_block(symbolic, panels, node, node, |i, j| {
+            level[i * sums.stride + j]
+        });
     }
-    let first: Vec<usize> = first_nodes(system);
+    let first = first_nodes(system);
     for pairs in sums.pairs.iter().filter(|pairs| pairs.groups.0 > 0) {
-        let (s, t) = pairs.groups;
+        let ((s, t), rows) = (pairs.groups, pairs.shape.0);
         for j in 0..pairs.start.len() - 1 {
             for place in pairs.row(j) {
                 let x = symbolic.order[first[s - 1] + j] as usize;
                 let z = symbolic.order[first[t - 1] + pairs.levels[place] as usize] as usize;
                 let value = pairs.value(place);
-                let rows = pairs.shape.0;
                 if x < z {
-                    add(x, z, &|i, j| value[j + i * rows]);
+                    add_block(symbolic, panels, x, z, |i, j| value[j + i * rows]);
                 } else {
-                    add(z, x, &|i, j| value[i + j * rows]);
+                    add_block(symbolic, panels, z, x, |i, j| value[i + j * rows]);
                 }
             }
         }
     }
-    let (elements, width) = (&symbolic.elements, system.leading.width);
-    for e in 0..elements.len() {
-        team.check_every(e)?;
-        let range = elements.range(e);
-        let front = &symbolic.fronts.get(elements.front[e] as usize);
-        // Columns that the element's own front eliminates lie side by side in its panel.
-        if let Some(front) = front {
-            let values =
-                &system.values[elements.columns[e] * width..elements.columns[e + 1] * width];
-            add_products(
-                width,
-                values,
-                elements.places(e),
-                0..front.own,
-                front.stride,
-                &mut explained[front.panel..],
-            );
-        }
-        let column = |entry: usize, k: usize| {
-            let from = (elements.columns[e] + elements.column[entry] as usize + k) * width;
-            &system.values[from..from + width]
-        };
-        for a in range.clone() {
-            let below = front.is_some_and(|front| {
-                elements.places(e)[elements.column[a] as usize] as usize >= front.own
-            });
-            for b in a..if below { range.end } else { a } {
-                let dot = |i: usize, j: usize| -> f64 {
-                    -column(b, i)
-                        .iter()
-                        .zip(column(a, j))
-                        .map(|(x, y)| x * y)
-                        .sum::<f64>()
-                };
-                add(elements.nodes[a] as usize, elements.nodes[b] as usize, &dot);
-            }
-        }
-    }
-    for front in &symbolic.fronts {
-        for j in 0..front.own {
-            for i in j..front.size {
-                let value = explained[front.panel + i + j * front.stride];
-                panels[front.panel + i + j * front.stride] -= value;
-                if i > j && i < front.own {
-                    panels[front.panel + j + i * front.stride] -= value;
+}
+
+/// Copy the lower triangle of the fronts' own blocks to the upper one, tile by tile.
+fn mirror(symbolic: &Symbolic, panels: &mut Aligned, team: &Team) -> Result<()> {
+    let shared = Shared::new(panels);
+    let tasks = tasks(&symbolic.fronts, |front| front.own);
+    team.each(tasks.len(), |task| {
+        for job in &tasks[task] {
+            let front = &symbolic.fronts[job.front];
+            let place = |row: usize, column: usize| front.panel + row + column * front.stride;
+            for tile in (0..job.to).step_by(TILE) {
+                for column in job.from..job.to {
+                    for row in tile..(tile + TILE).min(column) {
+                        // SAFETY: jobs write disjoint columns above the diagonal and read below it.
+                        unsafe {
+                            shared.range(place(row, column), 1)[0] =
+                                shared.range(place(column, row), 1)[0]
+                        };
+                    }
                 }
             }
         }
-    }
-    system.panels = panels;
-    Ok(())
+    });
+    team.check()
 }
 
 /// Number of the first node of each remaining group, before ordering.

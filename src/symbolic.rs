@@ -6,19 +6,10 @@
 //! give many tiny fronts, crossed terms one large one; one code serves both.
 
 use crate::elements::Elements;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::ordering::{self, Supernodes};
 use crate::parallel::Team;
-use faer::sparse::linalg::cholesky::{
-    factorize_symbolic_cholesky, CholeskySymbolicParams, SymbolicCholeskyRaw, SymmetricOrdering,
-};
-use faer::sparse::linalg::SupernodalThreshold;
-use faer::sparse::SymbolicSparseColMatRef;
-use faer::Side;
 
-/// Up to so many scalar columns one dense front is taken without further analysis.
-const SMALL: usize = 128;
-/// A connected complement denser than this fills up altogether, whatever the order.
-const DENSE: f64 = 0.1;
 /// Largest supernodes' columns are padded to whole cache lines.
 const LINE: usize = 8;
 
@@ -65,6 +56,8 @@ pub struct Symbolic {
     pub scalar: Vec<usize>,
     /// Elimination place of node (group-major numbering).
     pub order: Vec<u32>,
+    /// Front that eliminates each node.
+    pub owner: Vec<u32>,
     pub fronts: Vec<Front>,
     pub elements: Elements,
     /// Entries of the buffer of squares and of panels.
@@ -83,11 +76,11 @@ pub struct Graph {
 }
 
 impl Graph {
-    fn nodes(&self) -> usize {
+    pub fn nodes(&self) -> usize {
         self.levels.iter().sum()
     }
 
-    fn scalars(&self) -> usize {
+    pub fn scalars(&self) -> usize {
         self.widths.iter().sum()
     }
 
@@ -99,33 +92,10 @@ impl Graph {
     }
 }
 
-/// Do the fronts of these supernodes need clearly less memory than one dense front?
-fn is_worthwhile(nodes: usize, supernodes: &Supernodes) -> bool {
-    let square =
-        |(begin, end, below): &(usize, usize, Vec<u32>)| (end - begin + below.len()).pow(2);
-    supernodes.iter().map(square).sum::<usize>() < nodes * nodes / 2
-}
-
-/// Supernodes over nodes: (first node, past the last, nodes below), in elimination order.
-type Supernodes = Vec<(usize, usize, Vec<u32>)>;
-
 impl Symbolic {
     /// Analyse a complement.
     pub fn new(graph: &Graph, team: &Team) -> Result<Symbolic> {
-        let nodes = graph.nodes();
-        let whole = || ((0..nodes as u32).collect(), vec![(0, nodes, Vec::new())]);
-        let (order, supernodes) = match sparse_pattern(graph, team)? {
-            _ if nodes == 0 => (Vec::new(), Vec::new()),
-            None => whole(),
-            Some((start, below)) => {
-                let (order, supernodes) = ordered(nodes, &start, &below)?;
-                if is_worthwhile(nodes, &supernodes) {
-                    (order, supernodes)
-                } else {
-                    whole()
-                }
-            }
-        };
+        let (order, supernodes) = ordering::order(graph, team)?;
         Ok(build(graph, order, supernodes))
     }
 
@@ -166,105 +136,6 @@ impl Symbolic {
     }
 }
 
-/// Lower pattern (strict) of the complement by node, or None where one dense front is the better choice.
-fn sparse_pattern(graph: &Graph, team: &Team) -> Result<Option<(Vec<usize>, Vec<usize>)>> {
-    let nodes = graph.nodes();
-    if graph.scalars() <= SMALL || nodes < 2 {
-        return Ok(None);
-    }
-    let mut members: Vec<Vec<u32>> = vec![Vec::new(); nodes];
-    for (e, element) in graph.elements.iter().enumerate() {
-        element
-            .iter()
-            .for_each(|&node| members[node as usize].push(e as u32));
-    }
-    let connected = is_connected(graph);
-    let limit = (DENSE * (nodes as f64).powi(2) / 2.0) as usize;
-    let mut seen = vec![u32::MAX; nodes];
-    let (mut start, mut below) = (vec![0], Vec::new());
-    for node in 0..nodes {
-        team.check_every(node)?;
-        for &e in &members[node] {
-            for &other in &graph.elements[e as usize] {
-                if other as usize > node && seen[other as usize] != node as u32 {
-                    seen[other as usize] = node as u32;
-                    below.push(other as usize);
-                }
-            }
-        }
-        let from = start[node];
-        below[from..].sort_unstable();
-        start.push(below.len());
-        if connected && below.len() > limit {
-            return Ok(None);
-        }
-    }
-    Ok(Some((start, below)))
-}
-
-/// Do all elements hang together?
-fn is_connected(graph: &Graph) -> bool {
-    let mut leader: Vec<u32> = (0..graph.nodes() as u32).collect();
-    let find = |leader: &mut Vec<u32>, mut node: u32| {
-        while leader[node as usize] != node {
-            leader[node as usize] = leader[leader[node as usize] as usize];
-            node = leader[node as usize];
-        }
-        node
-    };
-    for element in &graph.elements {
-        for pair in element.windows(2) {
-            let (a, b) = (find(&mut leader, pair[0]), find(&mut leader, pair[1]));
-            leader[a.max(b) as usize] = a.min(b);
-        }
-    }
-    let root = find(&mut leader, 0);
-    (0..graph.nodes() as u32).all(|node| find(&mut leader, node) == root)
-}
-
-/// Fill-reducing order (place of every node) and supernodes.
-fn ordered(nodes: usize, start: &[usize], below: &[usize]) -> Result<(Vec<u32>, Supernodes)> {
-    // Column j of the strict lower pattern: rows > j; the diagonal is implied.
-    let pattern = SymbolicSparseColMatRef::new_checked(nodes, nodes, start, None, below);
-    let params = CholeskySymbolicParams {
-        supernodal_flop_ratio_threshold: SupernodalThreshold::FORCE_SUPERNODAL,
-        ..Default::default()
-    };
-    let symbolic =
-        factorize_symbolic_cholesky(pattern, Side::Lower, SymmetricOrdering::Amd, params).map_err(
-            |error| Error::Convergence(format!("the symbolic analysis failed: {error:?}")),
-        )?;
-    let mut order: Vec<u32> = (0..nodes as u32).collect();
-    if let Some(perm) = symbolic.perm() {
-        let (forward, _) = perm.arrays();
-        forward
-            .iter()
-            .enumerate()
-            .for_each(|(place, &node)| order[node] = place as u32);
-    }
-    let sorted = |rows: &[usize]| {
-        let mut rows: Vec<u32> = rows.iter().map(|&row| row as u32).collect();
-        rows.sort_unstable();
-        rows
-    };
-    let supernodes = match symbolic.raw() {
-        SymbolicCholeskyRaw::Supernodal(raw) => {
-            let (begin, end) = (raw.supernode_begin(), raw.supernode_end());
-            (0..raw.n_supernodes())
-                .map(|s| (begin[s], end[s], sorted(raw.supernode(s).pattern())))
-                .collect()
-        }
-        // Next to no fill: every column its own supernode, without the diagonal's own row.
-        SymbolicCholeskyRaw::Simplicial(raw) => {
-            let (start, rows) = (raw.col_ptr(), raw.row_idx());
-            (0..nodes)
-                .map(|j| (j, j + 1, sorted(&rows[start[j] + 1..start[j + 1]])))
-                .collect()
-        }
-    };
-    Ok((order, supernodes))
-}
-
 fn build(graph: &Graph, order: Vec<u32>, supernodes: Supernodes) -> Symbolic {
     let nodes = graph.nodes();
     let (mut group, mut level) = (vec![0; nodes], vec![0; nodes]);
@@ -288,31 +159,27 @@ fn build(graph: &Graph, order: Vec<u32>, supernodes: Supernodes) -> Symbolic {
         level,
         scalar,
         order,
+        owner: vec![0; nodes],
         fronts: Vec::new(),
         elements: Elements::default(),
         squares: 0,
         panels: 0,
     };
-    let mut owner = vec![0u32; nodes];
     for (s, (begin, end, _)) in supernodes.iter().enumerate() {
-        owner[*begin..*end].fill(s as u32);
+        symbolic.owner[*begin..*end].fill(s as u32);
     }
     for supernode in &supernodes {
-        let front = front(&symbolic, supernode, &owner);
+        let front = front(&symbolic, supernode);
         symbolic.squares = front.square + front.stride * front.size;
         symbolic.panels = front.panel + front.stride * front.own;
         symbolic.fronts.push(front);
     }
     link(&mut symbolic, &supernodes);
-    symbolic.elements = Elements::new(graph, &symbolic, &owner);
+    symbolic.elements = Elements::new(graph, &symbolic);
     symbolic
 }
 
-fn front(
-    symbolic: &Symbolic,
-    (begin, end, below): &(usize, usize, Vec<u32>),
-    owner: &[u32],
-) -> Front {
+fn front(symbolic: &Symbolic, (begin, end, below): &(usize, usize, Vec<u32>)) -> Front {
     let start = symbolic.scalar[*begin];
     let own = symbolic.scalar[*end] - start;
     let rows: Vec<u32> = below
@@ -348,7 +215,9 @@ fn front(
         panel: symbolic
             .panels
             .next_multiple_of(if size > LINE { LINE } else { 1 }),
-        parent: below.first().map(|&node| owner[node as usize] as usize),
+        parent: below
+            .first()
+            .map(|&node| symbolic.owner[node as usize] as usize),
         below: rows,
         in_parent: Vec::new(),
         runs,
