@@ -22,6 +22,7 @@ impl Aligned {
             return Aligned::default();
         }
         let buffer = vec![0.0; len + DOUBLES - 1];
+        advise_huge(&buffer);
         let past = buffer.as_ptr() as usize % LINE / size_of::<f64>();
         Aligned {
             offset: (DOUBLES - past) % DOUBLES,
@@ -37,6 +38,28 @@ impl Aligned {
         }
     }
 }
+
+/// Ask for huge pages: gigabytes of small ones take seconds to map and to give back.
+#[cfg(target_os = "linux")]
+fn advise_huge(buffer: &[f64]) {
+    const PAGE: usize = 1 << 21;
+    let bytes = std::mem::size_of_val(buffer);
+    let start = (buffer.as_ptr() as usize).next_multiple_of(PAGE);
+    let end = buffer.as_ptr() as usize + bytes;
+    if end > start + PAGE {
+        // SAFETY: the range lies inside the buffer, and the call only gives advice.
+        unsafe {
+            libc::madvise(
+                start as *mut libc::c_void,
+                (end - start) / PAGE * PAGE,
+                libc::MADV_HUGEPAGE,
+            )
+        };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn advise_huge(_: &[f64]) {}
 
 impl Clone for Aligned {
     fn clone(&self) -> Self {
