@@ -6,6 +6,7 @@ test_formula.py and test_model_frame.py; here every case goes through a fit or `
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -141,6 +142,28 @@ ERRORS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         mm.FormulaError,
         "'simple'",
     ),
+    "contrasts without factors": (
+        lambda: fit("y ~ s + (1 | g)", contrasts="sum"),
+        mm.ArgumentError,
+        "a coding by factor",
+    ),
+    "context without names": (lambda: fit(context=[abs]), mm.ArgumentError, "functions by name"),
+    "control by name": (lambda: fit(control="bfgs"), mm.ArgumentError, "mm.Control"),
+    "criterion by name": (lambda: fit(REML="no"), mm.ArgumentError, "True or False"),
+    "no threads": (lambda: fit(n_threads=0), mm.ArgumentError, "at least 1"),
+    "threads in words": (lambda: fit(n_threads="two"), mm.ArgumentError, "whole number"),
+    "callback that is none": (lambda: fit(callback=3), mm.ArgumentError, "a function"),
+    "arrays without terms": (
+        lambda: mm.lmer_arrays(table()["y"], table()[["x"]], None),
+        mm.DataError,
+        "no random-effects term",
+    ),
+    "response on both sides": (lambda: fit("y ~ y + (1 | g)"), mm.FormulaError, "remove it"),
+    "constant predictor in I()": (
+        lambda: fit("y ~ I(2) + (1 | g)"),
+        mm.FormulaError,
+        "expected an expression in a column",
+    ),
     "contrast of a number": (
         lambda: fit("y ~ x + (1 | g)", contrasts={"x": "sum"}),
         mm.DataError,
@@ -227,6 +250,7 @@ def test_groups_of_any_type_agree() -> None:
     for kind in (
         g.astype(str),
         g.astype(float),
+        g.astype(np.float16),
         pd.Categorical(g, categories=list(range(20))[::-1]),
         pd.Timestamp("2024-01-01") + pd.to_timedelta(g, unit="D"),
         g.astype("Int64"),
@@ -255,6 +279,32 @@ def outcome(make: Callable[[], Any]) -> str:
     return "finite"
 
 
+# Models with a variance that the data say nothing about, and the term it belongs to.
+FLAT: dict[str, tuple[Callable[[], Any], str]] = {
+    "group also fixed": (lambda: fit("y ~ factor(g) + (1 | g)"), "(1 | g)"),
+    "group also fixed, crossed": (
+        lambda: fit("y ~ factor(g) + (1 | g) + (1 | h)", table(h=np.arange(N) % 7)),
+        "(1 | g)",
+    ),
+    "the same term twice": (lambda: fit("y ~ x + (1 | g) + (1 | g)"), "(1 | g)"),
+    "two intercepts": (lambda: fit("y ~ 1 + (1 | g) + (1 + s | g)"), "(1 | g) and (1 + sb | g)"),
+    "column of zeros": (lambda: fit("y ~ x + (0 + z | g)", table(z=0.0)), "(0 + z | g)"),
+    "zeros as an array": (
+        lambda: mm.lmer_arrays(table()["y"], np.ones(N), [(np.zeros(N), table()["g"])]),
+        "(0 + x1 | g)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FLAT)
+def test_flat_criterion_is_told(case: str) -> None:
+    make, term = FLAT[case]
+    with pytest.warns(mm.ConvergenceWarning, match=f"flat.* of {re.escape(term)}: other"):
+        m = make()
+    assert "flat" in m.convergence.messages[0]
+    assert "flat" in str(m.summary())
+
+
 # Data at the edge of what a model can mean: an error or a warning, never a silent number.
 EDGES: dict[str, Callable[[], Any]] = {
     "constant within groups": lambda: fit("y ~ 1 + (1 | g)", table(y=table()["g"] * 1.5)),
@@ -277,8 +327,6 @@ HARD: dict[str, Callable[[], Any]] = {
     "large offset": lambda: fit(offset=np.full(N, 1e12)),
     "extreme weights": lambda: fit(weights=np.logspace(-12, 12, N)),
     "no fixed effects": lambda: fit("y ~ 0 + (1 | g)"),
-    "the same term twice": lambda: fit("y ~ x + (1 | g) + (1 | g)"),
-    "group also fixed": lambda: fit("y ~ factor(g) + (1 | g)"),
     "constant random column": lambda: fit("y ~ x + (I(0 * x) | g)"),
     "two groups": lambda: fit("y ~ x + (x | s)"),
 }

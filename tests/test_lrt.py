@@ -203,7 +203,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     ),
     "other rows": (other(data=clinic.data().iloc[::-1]), mm.DataError, "different responses"),
     "weights": (other(weights=np.linspace(1, 2, 300)), mm.DataError, "different weights"),
-    "not a model": (lambda: "model", TypeError, "fitted models"),
+    "not a model": (lambda: "model", mm.ArgumentError, "fitted models"),
     "the same model": (lambda: clinic.fit(clinic.SLOPES), mm.DataError, "twice"),
 }
 
@@ -216,7 +216,7 @@ def test_refused(name: str, slopes: Any) -> None:
 
 
 def test_one_model_is_not_enough(slopes: Any) -> None:
-    with pytest.raises(TypeError, match="two or more"):
+    with pytest.raises(mm.ArgumentError, match="two or more"):
         mm.anova(slopes)
 
 

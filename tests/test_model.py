@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import pickle
@@ -122,6 +123,12 @@ def test_pickling_says_what_to_do() -> None:
         pickle.dumps(clinic.fit(clinic.INTERCEPTS))
 
 
+def test_a_copy_is_the_model_itself() -> None:
+    m = clinic.fit(clinic.INTERCEPTS)
+    assert copy.copy(m) is m
+    assert copy.deepcopy({"model": m})["model"] is m
+
+
 # --- Rows ---
 
 
@@ -136,7 +143,7 @@ def test_residuals_with_weights(type: Any) -> None:
 
 
 def test_unknown_type_of_residuals() -> None:
-    with pytest.raises(ValueError, match="choose response"):
+    with pytest.raises(mm.ArgumentError, match="choose response"):
         clinic.fit(clinic.INTERCEPTS).residuals("studentized")
 
 
@@ -248,6 +255,15 @@ def test_convergence_report() -> None:
     assert outcome.reason
     assert outcome.messages == ()
     assert "gradient norm" in str(outcome)
+    assert "eigenvalues" in str(outcome)
+
+
+def test_convergence_report_of_a_large_model_computes_no_hessian() -> None:
+    data = clinic.visits().dropna()
+    outcome = mm.lmer("anxiety ~ visit + (1 | patient_id) + (1 | clinic)", data).convergence
+    assert "Hessian         made on demand" in str(outcome)
+    assert outcome.eigenvalues.shape == (2,)
+    assert "Hessian         eigenvalues" in str(outcome)
 
 
 def test_blocks_is_a_picture() -> None:
@@ -293,6 +309,7 @@ def test_refit_where_rows_are_missing() -> None:
         (np.zeros((300, 1)), "shape"),
         (np.r_[np.nan, np.arange(299)], "row 0"),
         (np.r_[np.arange(299), np.inf], "row 299"),
+        (["a"] * 300, "not numbers"),
     ],
 )
 def test_refit_refuses(y: Any, message: str) -> None:
@@ -306,6 +323,16 @@ UPDATES = {
     "dots": ({"formula": ". ~ . + age"}, f"{clinic.INTERCEPTS} + age", True),
     "response": ({"formula": "log(anxiety + 9) ~ ."}, None, True),
     "data": ({"data": True}, clinic.INTERCEPTS, True),
+    "response inside a function": (
+        {"formula": "log(. + 9) ~ ."},
+        clinic.INTERCEPTS.replace("anxiety", "log(anxiety + 9)"),
+        True,
+    ),
+    "random term exchanged": (
+        {"formula": ". ~ . - (1 | clinic) + (age | clinic)"},
+        f"{clinic.INTERCEPTS} - (1 | clinic) + (age | clinic)",
+        True,
+    ),
 }
 
 
@@ -430,15 +457,21 @@ def test_start_does_not_matter(start: list[float]) -> None:
 
 @pytest.mark.parametrize(
     "setting",
-    [{"optimizer": "adam"}, {"tolerance": 0.0}, {"max_evaluations": 0}, {"time_limit": -1.0}],
+    [
+        {"optimizer": "adam"},
+        {"tolerance": 0.0},
+        {"tolerance": "tight"},
+        {"max_evaluations": 0},
+        {"time_limit": -1.0},
+    ],
 )
 def test_settings_out_of_range(setting: Any) -> None:
-    with pytest.raises(ValueError, match=next(iter(setting))):
+    with pytest.raises(mm.ArgumentError, match=next(iter(setting))):
         mm.Control(**setting)
 
 
 def test_start_of_another_length() -> None:
-    with pytest.raises(ValueError, match="3 covariance parameters"):
+    with pytest.raises(mm.ArgumentError, match="3 covariance parameters"):
         mm.lmer(clinic.SLOPES, clinic.data(), control=mm.Control(start=[1.0]))
 
 

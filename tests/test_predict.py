@@ -109,9 +109,14 @@ REFUSED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         "patient_id by clinic",
     ),
     "no term": ({"newdata": NEW, "re_form": "~ therapy_sessions"}, mm.FormulaError, "term"),
-    "number": ({"newdata": NEW, "re_form": 3}, ValueError, "re_form"),
-    "type": ({"type": "probability"}, ValueError, "response or link"),
-    "interval": ({"interval": "prediction"}, ValueError, "not available"),
+    "group that is not there": (
+        {"newdata": NEW, "re_form": "~ (1 | ward)"},
+        mm.FormulaError,
+        "no random effects by 'ward'.*by clinic",
+    ),
+    "number": ({"newdata": NEW, "re_form": 3}, mm.ArgumentError, "re_form"),
+    "type": ({"type": "probability"}, mm.ArgumentError, "response or link"),
+    "interval": ({"interval": "prediction"}, mm.ArgumentError, "not available"),
 }
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .errors import (
+    ArgumentError,
     ConvergenceError,
     ConvergenceWarning,
     DataError,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "ArgumentError",
     "BoundaryWarning",
     "Control",
     "ConvergenceError",

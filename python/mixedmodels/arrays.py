@@ -60,6 +60,8 @@ def array_model(y: Any, X: Any, terms: Any, weights: Any, offset: Any) -> ArrayM
     }
     model = ArrayModel(n, fixed_names, arguments)
     known: list[tuple[Any, str, Factor]] = []
+    if not isinstance(terms, Sequence) or len(terms) == 0:
+        raise DataError("there is no random-effects term; give terms=[(Z, groups), ...]")
     for t, term in enumerate(terms):
         _add_term(model, term, t, known)
     return model
@@ -96,9 +98,15 @@ def _group(groups: Any, t: int, model: ArrayModel) -> Factor:
 
 
 def _group_name(groups: Any, k: int, known: Sequence[tuple[Any, str, Factor]]) -> str:
-    name = getattr(groups, "name", None)
+    name = _own_name(groups)
     taken = {name for _, name, _ in known}
-    return str(name) if name is not None and str(name) not in taken else f"g{k + 1}"
+    return name if name and name not in taken else f"g{k + 1}"
+
+
+def _own_name(values: Any) -> str:
+    """The name of a Series; empty for other arrays."""
+    name = getattr(values, "name", None)
+    return "" if name is None else str(name)
 
 
 def _columns(
@@ -107,17 +115,16 @@ def _columns(
     """Recipes and names of the columns of a matrix (n, k) or a vector (n,)."""
     if isinstance(values, pd.DataFrame):
         columns = [values.iloc[:, j] for j in range(values.shape[1])]
-        names: list[str | None] = [str(name) for name in values.columns]
+        names = [str(name) for name in values.columns]
     elif np.ndim(values) == 1:
         columns = [values]
-        name = getattr(values, "name", None)
-        names = [None if name is None else str(name)]
+        names = [_own_name(values)]
     else:
         array = np.asarray(values)
         if array.ndim != 2:
             raise DataError(f"{what} has {array.ndim} dimensions; expected (n,) or (n, k)")
         columns = list(array.T)
-        names = [None] * len(columns)
+        names = [""] * len(columns)
     recipes: list[Recipe] = []
     labels = []
     for j, (column, given) in enumerate(zip(columns, names, strict=True)):

@@ -282,8 +282,8 @@ def _narwhal(data: Any) -> Any:
     except TypeError:
         pass
     raise DataError(
-        f"the data are a {type(data).__name__}; expected a pandas, polars or pyarrow table, or a "
-        "dict of equally long arrays (collect a lazy frame first)"
+        f"the data are of type {type(data).__name__}; expected a pandas, polars or pyarrow table, "
+        "or a dict of equally long arrays (collect a lazy frame first)"
     )
 
 

@@ -12,7 +12,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Control"]
+from .errors import ArgumentError
+
+__all__ = ["Control", "settings_or_default"]
 
 OPTIMIZERS = ("newton", "bfgs", "nelder-mead")
 
@@ -50,7 +52,7 @@ class Control:
 
     Raises
     ------
-    ValueError
+    ArgumentError
         When a setting is out of its range.
 
     Examples
@@ -70,15 +72,13 @@ class Control:
 
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
-            raise ValueError(
+            raise ArgumentError(
                 f"optimizer is {self.optimizer!r}; choose one of {', '.join(OPTIMIZERS)}"
             )
-        if not self.tolerance > 0:
-            raise ValueError(f"tolerance is {self.tolerance!r}; it must be above zero")
-        if self.max_evaluations < 1:
-            raise ValueError(f"max_evaluations is {self.max_evaluations!r}; it must be 1 or more")
-        if self.time_limit is not None and not self.time_limit > 0:
-            raise ValueError(f"time_limit is {self.time_limit!r}; it must be above zero (seconds)")
+        _require_above_zero("tolerance", self.tolerance)
+        _require_above_zero("max_evaluations", self.max_evaluations)
+        if self.time_limit is not None:
+            _require_above_zero("time_limit", self.time_limit)
 
     def settings(self, n_theta: int) -> dict[str, Any]:
         """The keyword arguments of the kernel's fit, for a model of `n_theta` covariance
@@ -96,8 +96,24 @@ class Control:
             return None
         start = np.array(self.start, dtype=np.float64)
         if start.shape != (n_theta,) or not np.isfinite(start).all():
-            raise ValueError(
+            raise ArgumentError(
                 f"start has shape {start.shape}; this model has {n_theta} covariance parameters: "
                 "give as many finite numbers, in the order of m.theta"
             )
         return start
+
+
+def _require_above_zero(name: str, value: Any) -> None:
+    if not (isinstance(value, int | float | np.number) and value > 0):
+        raise ArgumentError(f"{name} is {value!r}; expected a number above zero")
+
+
+def settings_or_default(control: Control | None) -> Control:
+    """The caller's settings; raises `ArgumentError` for anything that is not a `Control`."""
+    if control is None:
+        return Control()
+    if not isinstance(control, Control):
+        raise ArgumentError(
+            f"control is {control!r}; expected settings such as mm.Control(optimizer='bfgs')"
+        )
+    return control

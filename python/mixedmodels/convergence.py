@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-import warnings
+from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .errors import ConvergenceWarning, RankDeficiencyWarning, SingularFitWarning
-from .varcorr import VarCorr
+from .errors import ConvergenceWarning, RankDeficiencyWarning, SingularFitWarning, warn
+from .varcorr import VarCorr, templates
 
 if TYPE_CHECKING:
     from ._core import Fit
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["Convergence", "warn_about_fit"]
 
 Array = NDArray[np.float64]
+
+# Parameters × effects² up to which a gradient for every parameter costs milliseconds at most.
+SMALL = 200_000
 
 
 class Convergence:
@@ -118,6 +121,8 @@ class Convergence:
         remarks = list(self._fit.messages)
         if self.singular:
             remarks.insert(0, singular_message(self._fit, self._terms))
+        if flat := flat_message(self._fit, self._terms):
+            remarks.insert(0, flat)
         return tuple(remarks)
 
     @property
@@ -135,9 +140,11 @@ class Convergence:
             f"  gradient norm   {self.gradient_norm:.2e}",
             f"  decrement       {self.decrement:.2e} deviance units",
         ]
-        if len(self._eigenvalues):
+        if is_small(self._terms) or "_hessian" in self.__dict__:
             low, high = self._eigenvalues[0], self._eigenvalues[-1]
             lines.append(f"  Hessian         eigenvalues {low:.4g} to {high:.4g}")
+        else:
+            lines.append("  Hessian         made on demand, by .eigenvalues or .hessian")
         for message in self.messages:
             lines.append(textwrap.fill(message, 92, initial_indent="  ", subsequent_indent="  "))
         return "\n".join(lines)
@@ -185,11 +192,57 @@ def _what_is_singular(sd: Array, corr: Array, columns: tuple[str, ...]) -> str:
     return "its covariance matrix is not of full rank"
 
 
-def warn_about_fit(
-    fit: Fit, terms: tuple[TermInfo, ...], fixed_names: tuple[str, ...], *, stacklevel: int
-) -> None:
-    """Issue the warnings a fresh fit deserves; `stacklevel` as of the function that calls this
-    one."""
+def is_small(terms: tuple[TermInfo, ...]) -> bool:
+    """Whether a few more evaluations cost next to nothing."""
+    sizes = [len(term.columns) for term in terms]
+    effects = sum(len(term.levels) * q for term, q in zip(terms, sizes, strict=True))
+    return 0 < sum(q * (q + 1) // 2 for q in sizes) * effects**2 <= SMALL
+
+
+def flat_message(fit: Fit, terms: tuple[TermInfo, ...]) -> str:
+    """What to tell where the criterion does not depend on a variance; empty elsewhere."""
+    flat = _repeated_terms(terms) or (_flat_terms(fit, terms) if is_small(terms) else [])
+    if not flat:
+        return ""
+    return (
+        f"the criterion is flat in the covariance parameters of {' and '.join(flat)}: other values "
+        "fit as well, the ones reported are arbitrary. Usual reasons: the grouping factor is a "
+        "fixed effect too, the same random effect stands in two terms, or a column is zero. Remove "
+        "one of them"
+    )
+
+
+def _repeated_terms(terms: tuple[TermInfo, ...]) -> list[str]:
+    """Terms that share an effect: only the sum of its variances can be estimated."""
+    effects = Counter((term.group, column) for term in terms for column in term.columns)
+    repeated = {effect for effect, count in effects.items() if count > 1}
+    shared = [t for t in terms if any((t.group, column) in repeated for column in t.columns)]
+    return list(dict.fromkeys(term_label(term) for term in shared))
+
+
+def _flat_terms(fit: Fit, terms: tuple[TermInfo, ...]) -> list[str]:
+    """Terms with a parameter along which the criterion has no curvature.
+
+    Steps are relative to the standard deviation that a parameter belongs to, so that the units of
+    predictors do not count.
+    """
+    theta = np.asarray(fit.theta)
+    lambdas = templates(theta, [len(term.columns) for term in terms])
+    flat, k = [], 0
+    for term, template, multiplier in zip(terms, lambdas, np.asarray(fit.multipliers), strict=True):
+        if abs(multiplier) < 1e-9:  # at zero, and the criterion does not rise from there
+            flat.append(term_label(term))
+        for scale in np.diag(template)[np.triu_indices(len(template))[1]]:
+            moved = theta.copy()
+            moved[k] += 0.01 * scale
+            if scale > 0 and abs(scale * fit.gradient(moved)[k]) < 1e-8:
+                flat.append(term_label(term))
+            k += 1
+    return list(dict.fromkeys(flat))
+
+
+def warn_about_fit(fit: Fit, terms: tuple[TermInfo, ...], fixed_names: tuple[str, ...]) -> None:
+    """Issue the warnings a fresh fit deserves."""
     if fit.dropped:
         names = ", ".join(fixed_names[j] for j in fit.dropped)
         message = (
@@ -197,7 +250,7 @@ def warn_about_fit(
             "columns before (the coefficient is NaN); remove it from the formula, or look for "
             "cells without data"
         )
-        warnings.warn(message, RankDeficiencyWarning, stacklevel=stacklevel + 1)
+        warn(message, RankDeficiencyWarning)
     if not fit.converged:
         remarks = "".join(f"; {message}" for message in fit.messages)
         message = (
@@ -205,6 +258,8 @@ def warn_about_fit(
             "the optimum: another Control(optimizer=...), Control(start=...), rescaled predictors, "
             "a simpler random part"
         )
-        warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel + 1)
+        warn(message, ConvergenceWarning)
     if fit.singular:
-        warnings.warn(singular_message(fit, terms), SingularFitWarning, stacklevel=stacklevel + 1)
+        warn(singular_message(fit, terms), SingularFitWarning)
+    if flat := flat_message(fit, terms):
+        warn(flat, ConvergenceWarning)

@@ -7,7 +7,11 @@ what was found, what was expected and what to do next.
 
 from __future__ import annotations
 
+import sys
+import warnings
+
 __all__ = [
+    "ArgumentError",
     "ConvergenceError",
     "ConvergenceWarning",
     "DataError",
@@ -41,6 +45,13 @@ class FormulaError(MixedModelsError, ValueError):
 
     def __reduce__(self) -> tuple[type[FormulaError], tuple[str, str | None, int | None]]:
         return type(self), (self.message, self.formula, self.position)
+
+
+class ArgumentError(MixedModelsError, ValueError, TypeError):
+    """An argument is not one of the values it can have; the message lists them.
+
+    Also a `TypeError`, because the wrong value is often one of the wrong type.
+    """
 
 
 class DataError(MixedModelsError, ValueError):
@@ -77,6 +88,16 @@ class RankDeficiencyWarning(MixedModelsWarning):
 
 class MissingDataWarning(MixedModelsWarning):
     """Rows were dropped because of missing values (or a weight of zero)."""
+
+
+def warn(message: str, category: type[MixedModelsWarning]) -> None:
+    """Issue a warning that points at the caller's line: the first one outside the package."""
+    level = 2
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__package__") == __package__:
+        frame = frame.f_back
+        level += 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 _WIDTH = 76

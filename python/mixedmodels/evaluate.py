@@ -16,7 +16,7 @@ import numpy as np
 
 from .columns import Column, Table, closest, missing_column
 from .contrasts import contrast_named
-from .errors import DataError, FormulaError, MixedModelsError
+from .errors import ArgumentError, DataError, FormulaError, MixedModelsError
 from .expression import Binary, Call, Constant, Expression, Name, Node, Sequence, Unary
 from .factor_functions import FactorFunctions
 from .factors import Factor, factorise, level_label, show
@@ -40,6 +40,10 @@ _COMPARISON = {
 }  # fmt: skip
 
 
+def _same_everywhere(expression: Expression) -> str:
+    return f"'{expression.text}' is the same for every row; expected an expression in a column"
+
+
 class Evaluator(FactorFunctions):
     """Evaluates expressions of one formula on one table.
 
@@ -56,6 +60,10 @@ class Evaluator(FactorFunctions):
     ):
         self.table = table
         self.formula = formula
+        if not isinstance(context or {}, Mapping):
+            raise ArgumentError(
+                f"context is {context!r}; expected functions by name, as {{'f': f}}"
+            )
         self.context = dict(context or {})
         self.state = {} if state is None else state
         self.is_new_data = state is not None
@@ -74,7 +82,7 @@ class Evaluator(FactorFunctions):
             return replace(value, names=("",))
         if isinstance(value, Matrix | Factor):
             return value
-        self._fail(f"'{expression.text}' is the same for every row", expression.position)
+        self._fail(_same_everywhere(expression), expression.position)
 
     def group(self, expression: Expression) -> Factor:
         """A grouping factor: any column, by its distinct values."""
@@ -113,7 +121,7 @@ class Evaluator(FactorFunctions):
         with np.errstate(all="ignore"):
             value = self._value(expression.node)
         if isinstance(value, Factor) and len(value.codes) != self.table.n:
-            self._fail(f"'{expression.text}' is the same for every row", expression.position)
+            self._fail(_same_everywhere(expression), expression.position)
         if isinstance(value, np.ndarray) and value.ndim == 0:
             return float(value)
         if isinstance(value, np.ndarray) and value.shape != (self.table.n,):
@@ -256,8 +264,10 @@ class Evaluator(FactorFunctions):
         names = (*function_names(), *self.context)
         hint = closest(node.function, names)
         self._fail(
-            f"function '{node.function}' is not one a formula may call{hint}. Compute the column "
-            "beforehand, or pass the function as context={'" + node.function + "': ...}",
+            f"function '{node.function}' is not one a formula may call{hint or '.'} Otherwise "
+            "compute the column beforehand, or pass the function as context={'"
+            + node.function
+            + "': ...}",
             node.position,
         )
 

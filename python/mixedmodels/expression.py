@@ -245,7 +245,12 @@ class _Reader:
                 return self.call(tree, at)
             case ast.List() | ast.Tuple():
                 return Sequence(tuple(self.node(item) for item in tree.elts), at)
-        _fail("this kind of expression is not allowed in a formula", self.formula, at)
+        _fail(
+            "this is not allowed in a formula; expected "
+            "names, numbers, arithmetic, comparisons or calls of functions",
+            self.formula,
+            at,
+        )
 
     def leaf(self, token: ExpressionToken) -> Node:
         if token.kind == "name":

@@ -114,6 +114,8 @@ def factorise(values: Any, name: str) -> Factor:
     >>> factorise(np.array([30, 10, 30]), "g").codes
     array([1, 0, 1], dtype=int32)
     """
+    if isinstance(values, np.ndarray) and values.dtype == np.float16:
+        values = values.astype(np.float32)  # pandas has no index of float16
     if isinstance(values, np.ndarray) and values.dtype.kind in "iu":
         small = _factorise_small_integers(values)
         if small is not None:

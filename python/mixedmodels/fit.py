@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
-from .control import Control
+from .control import Control, settings_or_default
 from .convergence import warn_about_fit
 from .errors import DataError, FormulaError
 from .fitted import Call, optimize
@@ -101,7 +101,7 @@ def lmer(
     ----------
     Bates, Mächler, Bolker & Walker (2015), J. Stat. Softw. 67(1), eq. 1-4, 32, 39-41.
     """
-    control = control or Control()
+    control = settings_or_default(control)
     parsed = parse(formula)
     _require_random(parsed)
     frame = model_frame(
@@ -110,7 +110,7 @@ def lmer(
     matrices = model_matrices(parsed, frame, contrasts=contrasts)
     _check_identifiable(matrices, control)
     fit = optimize(matrices, REML, control, n_threads, verbose=verbose, callback=callback)
-    warn_about_fit(fit, matrices.terms, matrices.fixed_names, stacklevel=2)
+    warn_about_fit(fit, matrices.terms, matrices.fixed_names)
     call = Call(data, weights, offset, contrasts, na_action, context, control, n_threads)
     return LinearMixedModel(formula, matrices, fit, call)
 
@@ -151,7 +151,7 @@ def lm(
     )
     matrices = model_matrices(parsed, frame, contrasts=contrasts)
     fit = optimize(matrices, True, Control(), None)
-    warn_about_fit(fit, matrices.terms, matrices.fixed_names, stacklevel=2)
+    warn_about_fit(fit, matrices.terms, matrices.fixed_names)
     call = Call(data, weights, offset, contrasts, na_action, context, Control(), None)
     return LinearModel(formula, matrices, fit, call)
 
@@ -199,13 +199,11 @@ def lmer_arrays(
     >>> round(m.reml_criterion, 1)
     1987.4
     """
-    control = control or Control()
-    if len(terms) == 0:
-        raise DataError("there is no random-effects term; give terms=[(Z, groups), ...]")
+    control = settings_or_default(control)
     matrices = from_arrays(y, X, terms, weights=weights, offset=offset)
     _check_identifiable(matrices, control)
     fit = optimize(matrices, REML, control, n_threads, verbose=verbose, callback=callback)
-    warn_about_fit(fit, matrices.terms, matrices.fixed_names, stacklevel=2)
+    warn_about_fit(fit, matrices.terms, matrices.fixed_names)
     call = Call(None, weights, offset, None, "raise", None, control, n_threads)
     return LinearMixedModel(None, matrices, fit, call)
 

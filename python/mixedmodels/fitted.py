@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .control import Control
 from .convergence import warn_about_fit
-from .errors import DataError
+from .errors import ArgumentError, DataError
 from .progress import Callback, Progress
 
 if TYPE_CHECKING:
@@ -57,11 +58,22 @@ def optimize(
     design: Design | None = None,
 ) -> Fit:
     """One fit in the kernel, with its progress line."""
+    if not isinstance(REML, bool):
+        raise ArgumentError(f"REML is {REML!r}; expected True or False")
+    _check_threads(n_threads)
     n_theta = sum(len(t.columns) * (len(t.columns) + 1) // 2 for t in matrices.terms)
     criterion = "REML criterion" if REML else "deviance"
     with Progress(criterion, verbose=verbose, callback=callback) as progress:
         return (design or matrices.design).fit(
             reml=REML, n_threads=n_threads, callback=progress.hook, **control.settings(n_theta)
+        )
+
+
+def _check_threads(n_threads: int | None) -> None:
+    if n_threads is not None and not (isinstance(n_threads, Integral) and n_threads >= 1):
+        raise ArgumentError(
+            f"n_threads is {n_threads!r}; expected a whole number of at least 1, or None for all "
+            "the machine grants"
         )
 
 
@@ -202,14 +214,14 @@ class FittedModel:
 
         Raises
         ------
-        ValueError
+        ArgumentError
             For another type.
         """
         raw = self._response - self._fitted
         if type in ("response", "working"):
             return self._on_rows(raw, "residual")
         if type not in ("pearson", "deviance", "scaled"):
-            raise ValueError(
+            raise ArgumentError(
                 f"residuals of type {type!r}: choose response, pearson, deviance, working or scaled"
             )
         weights = self._matrices.weights
@@ -287,12 +299,15 @@ class FittedModel:
         fit = self._fit.refit(response)
         if fit.singular or not fit.converged:
             names = self._matrices.fixed_names
-            warn_about_fit(fit, self._matrices.terms, names, stacklevel=2)
+            warn_about_fit(fit, self._matrices.terms, names)
         return self.__class__(self.formula, self._matrices, fit, self._call, response)
 
     def _table_response(self, y: ArrayLike) -> Array:
         m = self._matrices
-        values = np.array(y, dtype=np.float64)
+        try:
+            values = np.array(y, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"the new response is not numbers: {error}") from None
         n_table = len(m.full_index)
         if values.shape == (n_table,):
             kept = values if m.rows is None else values[m.rows]
@@ -308,6 +323,12 @@ class FittedModel:
             row = m.index[int(np.flatnonzero(~np.isfinite(kept))[0])]
             raise DataError(f"the new response is missing or infinite in row {row!r}")
         return values
+
+    def __copy__(self) -> Self:
+        return self  # immutable: a copy would be the same
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
 
     def __reduce__(self) -> str:
         raise TypeError(

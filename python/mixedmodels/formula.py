@@ -130,7 +130,7 @@ def _parse(text: str, columns: tuple[str, ...] | None) -> Formula:
     right = read_right_side(text, sides.masked, sides.tilde + 1, others)
     if response is not None and response.text in right.fixed.labels():
         at = next(v.position for v in right.fixed.variables if v.text == response.text)
-        raise FormulaError("the response also stands on the right", text, at)
+        raise FormulaError("the response also stands on the right; remove it there", text, at)
     return Formula(
         text=text,
         response=response,

@@ -48,10 +48,16 @@ class RightSide:
 
 
 class _Bar:
-    """A random term among the terms of the fixed part; only `+` may join it."""
+    """A random term among the terms of the fixed part; only `+` and `-` may join it."""
 
     def __init__(self, columns: TermSet, groups: TermSet, double: bool):
         self.columns, self.groups, self.double = columns, groups, double
+
+    def is_same(self, other: object) -> bool:
+        return isinstance(other, _Bar) and (
+            (set(self.columns), set(self.groups), self.double)
+            == (set(other.columns), set(other.groups), other.double)
+        )
 
 
 class _Problem(Exception):
@@ -79,15 +85,26 @@ def _add(left: TermSet, right: TermSet) -> TermSet:
 
 
 def _subtract(left: TermSet, right: TermSet) -> TermSet:
-    _refuse_bars(right, "a random term cannot be subtracted; leave it out")
     for term in right:
-        if term == _ZERO:
+        if isinstance(term, _Bar):
+            _remove_bar(left, term)
+        elif term == _ZERO:
             left.values[_ONE] = None
         elif term == _ONE and _ONE not in left:
             left.values[_ZERO] = None  # `1 + (x - 1)`: the outer sum removes its intercept
         else:
             left.values.pop(term, None)
     return left
+
+
+def _remove_bar(left: TermSet, bar: _Bar) -> None:
+    """`(x | g) - (x | g)`, as `update(". ~ . - (x | g)")` writes it."""
+    same = [term for term in left if bar.is_same(term)]
+    if not same:
+        message = "there is no such random term to subtract; write it as where it was added"
+        raise _Problem(message, [*bar.columns, *bar.groups])
+    for term in same:
+        del left.values[term]
 
 
 def _negative(terms: TermSet) -> TermSet:

@@ -127,9 +127,15 @@ def translate(error: FormulaicError, text: str) -> FormulaError:
     elif message.startswith("Missing operator"):
         message = "an operator is missing" + message.removeprefix("Missing operator").split(". ")[0]
     elif message.startswith("Unknown operator"):
+        symbol = message.removeprefix("Unknown operator ").strip(".").strip("'")
+        shown = symbol if symbol.isprintable() else ascii(symbol)[1:-1]
         message = (
-            message.removeprefix("Unknown operator ").strip(".") + " is not an operator of formulas"
+            f"'{shown}' is not an operator of formulas; arithmetic and comparisons go in I(), "
+            "odd names in backticks"
         )
+    elif message.startswith("Formula ended"):
+        message = "this '%' is never closed; an operator such as %in% is meant, or I(x %% y)"
+        at = text.find("%")
     elif message.startswith("Unexpected"):
         message = "this is not understood here"
     return FormulaError(message, text, at if at >= 0 else len(text))

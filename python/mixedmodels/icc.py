@@ -30,9 +30,11 @@ class IntraclassCorrelation:
     variance_fixed, variance_random, variance_residual
         What they are made of, in squared units of the response.
 
-    Notes ----- With random slopes the random variance depends on x; its mean over the rows is
-    used, tr(Σ Z'Z)/n term by term (Johnson 2014, Methods Ecol. Evol. 5, eq. 10; Nakagawa, Johnson
-    & Schielzeth 2017). Some programs call `unadjusted` the conditional ICC.
+    Notes
+    -----
+    With random slopes the random variance depends on x; its mean over the rows is used,
+    tr(Σ Z'Z)/n term by term (Johnson 2014, Methods Ecol. Evol. 5, eq. 10; Nakagawa, Johnson &
+    Schielzeth 2017). Some programs call `unadjusted` the conditional ICC.
 
     Examples
     --------
@@ -50,10 +52,11 @@ class IntraclassCorrelation:
     variance_residual: float
 
     def __str__(self) -> str:
+        beyond = "of the variance the fixed effects leave"
         lines = [
             "Intraclass correlation",
-            f"  adjusted    {self.adjusted:.3f}   groups, of the variance beyond the fixed effects",
-            f"  unadjusted  {self.unadjusted:.3f}   groups, of all variance",
+            f"  adjusted    {self.adjusted:.3f}   between groups, {beyond}",
+            f"  unadjusted  {self.unadjusted:.3f}   between groups, of all variance",
         ]
         if len(self.by_group) > 1 or abs(self.by_group.iloc[0] - self.adjusted) > 1e-9:
             lines.append("  by group (intercepts only)")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import textwrap
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,10 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .distributions import chi2_upper
-from .errors import DataError, MixedModelsWarning
+from .errors import ArgumentError, DataError, MixedModelsWarning, warn
 from .fitted import FittedModel
 from .model import LinearMixedModel, LinearModel, with_criterion
-from .text import decimals, html_table, p_values, right_table
+from .text import decimals, html_table, notes_html, p_values, right_table
 
 __all__ = ["BoundaryWarning", "LikelihoodRatioTable", "anova"]
 
@@ -60,9 +59,9 @@ class LikelihoodRatioTable(pd.DataFrame):
 
     def _repr_html_(self) -> str:
         header, names = [str(c) for c in self.columns], [str(n) for n in self.index]
-        models = html_table(["formula"], [[f] for f in self.models.values()], list(self.models))
-        notes = html_table(["note"], [[note] for note in self.notes]) if self.notes else ""
-        return models + html_table(header, self._cells(), names) + notes
+        formulas = [[formula] for formula in self.models.values()]
+        models = html_table(["formula"], formulas, list(self.models), text=1)
+        return models + html_table(header, self._cells(), names) + notes_html(self.notes)
 
 
 def _format(name: str, values: NDArray[np.float64]) -> list[str]:
@@ -105,7 +104,7 @@ def anova(*models: FittedModel, refit: bool = True) -> LikelihoodRatioTable:
     ------
     DataError
         The models have different rows, responses or weights; or REML criteria are not comparable.
-    TypeError
+    ArgumentError
         Fewer than two models, or something that is not a fitted model.
 
     Warns
@@ -141,7 +140,7 @@ def anova(*models: FittedModel, refit: bool = True) -> LikelihoodRatioTable:
     for label, step in zip(labels[1:], steps, strict=True):
         if step.boundary:
             notes.append(f"{label}: {step.boundary}")
-            warnings.warn(f"anova, {label}: {step.boundary}", BoundaryWarning, stacklevel=2)
+            warn(f"anova, {label}: {step.boundary}", BoundaryWarning)
     table.notes = (*notes, *_outcomes(table, compared))
     return table
 
@@ -158,9 +157,11 @@ class _Step:
 def _require_models(models: Sequence[Any]) -> None:
     for model in models:
         if not isinstance(model, FittedModel):
-            raise TypeError(f"mm.anova compares fitted models; got {type(model).__name__}")
+            raise ArgumentError(
+                f"mm.anova compares fitted models; got one of type {type(model).__name__}"
+            )
     if len(models) < 2:
-        raise TypeError("mm.anova compares two or more fitted models: mm.anova(m1, m2)")
+        raise ArgumentError("mm.anova compares two or more fitted models: mm.anova(m1, m2)")
     if len({id(model) for model in models}) < len(models):
         raise DataError("mm.anova was given the same model twice")
 
@@ -180,7 +181,9 @@ def _require_same_data(models: Sequence[FittedModel]) -> None:
                 f"{_response_name(model)}, or other rows), so their likelihoods cannot be compared"
             )
         if not _same_weights(first, model):
-            raise DataError(f"models 1 and {k} were fitted with different weights")
+            raise DataError(
+                f"models 1 and {k} were fitted with different weights: fit both with the same"
+            )
 
 
 def _response_name(model: FittedModel) -> str:

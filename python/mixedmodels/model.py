@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from .convergence import Convergence
+from .errors import ArgumentError
 from .fitted import FittedModel, optimize
 from .random_effects import RandomEffects, coefficients_by_group, random_effects
 from .varcorr import VarCorr
@@ -110,10 +111,13 @@ class LinearMixedModel(FittedModel):
 
     def _theta(self, theta: ArrayLike) -> Array:
         size = len(self._fit.theta)
-        values = np.array(theta, dtype=np.float64)
+        try:
+            values = np.array(theta, dtype=np.float64)
+        except (TypeError, ValueError):
+            values = np.empty(0)
         values = np.full(size, float(values)) if values.ndim == 0 else values
         if values.shape != (size,) or not np.isfinite(values).all():
-            raise ValueError(f"theta must be {size} finite numbers, in the order of m.theta")
+            raise ArgumentError(f"theta must be {size} finite numbers, in the order of m.theta")
         return values
 
     def blocks(self) -> str:
@@ -139,7 +143,7 @@ class LinearMixedModel(FittedModel):
 
         Raises
         ------
-        ValueError
+        ArgumentError
             For a method that is not available.
         """
         from .summarize import summarize_mixed
@@ -154,8 +158,8 @@ class LinearMixedModel(FittedModel):
         Parameters
         ----------
         formula
-            A new formula; a lone "." on the left stands for the old response, and one at the
-            start of the right side for the old right side: ". ~ . + x".
+            A new formula; a "." on the left stands for the old response, and one at the start of
+            the right side for the old right side: ". ~ . + x", "log(.) ~ . - (x | g)".
         data
             Another table.
         REML
@@ -220,7 +224,7 @@ class LinearModel(FittedModel):
 
         Raises
         ------
-        ValueError
+        ArgumentError
             When `ddf` is not "residual".
         """
         from .summarize import summarize_linear

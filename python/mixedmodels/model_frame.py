@@ -8,7 +8,6 @@ already: rows are dropped by position (`rows`), never by copying columns.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from .columns import Table, check_magnitude, closest
-from .errors import DataError, FormulaError, MissingDataWarning
+from .errors import DataError, FormulaError, MissingDataWarning, warn
 from .evaluate import Evaluator
 from .expression import Call, Expression, column_expression, parse_expression
 from .factors import Factor, show
@@ -321,11 +320,7 @@ def _report(used: _UsedRows, zeros: int, rows: NDArray[np.uint32] | None, n: int
         parts.append(f"{missing} of {n} rows dropped: missing values ({used.words()})")
     if zeros:
         parts.append(f"{zeros} of {n} rows dropped: weight 0")
-    warnings.warn(
-        f"{'; '.join(parts)}; {len(rows)} rows are used",
-        MissingDataWarning,
-        stacklevel=4,
-    )
+    warn(f"{'; '.join(parts)}; {len(rows)} rows are used", MissingDataWarning)
 
 
 def _only_used(variable: Matrix | Factor, rows: NDArray[np.uint32] | None) -> Matrix | Factor:

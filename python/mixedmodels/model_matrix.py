@@ -6,7 +6,6 @@ else by decreasing number of levels with ties reversed (`rev(order(nlevels))`).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -19,7 +18,7 @@ from .arrays import array_model
 from .coding import plan_matrix
 from .contrasts import Contrast, contrast_from
 from .design import design_arguments
-from .errors import DataError, MixedModelsWarning
+from .errors import ArgumentError, DataError, MixedModelsWarning, warn
 from .factors import Factor, combine
 from .formula import Formula, RandomTerm
 from .model_frame import ModelFrame, contrast_key
@@ -185,6 +184,10 @@ def _check_response(frame: ModelFrame) -> None:
 def _chosen_contrasts(
     contrasts: Mapping[str, Any] | None, frame: ModelFrame
 ) -> dict[str, Contrast]:
+    if not isinstance(contrasts or {}, Mapping):
+        raise ArgumentError(
+            f"contrasts is {contrasts!r}; expected a coding by factor, as {{'f': 'sum'}}"
+        )
     wanted = {v.text for v in frame.formula.fixed.variables}
     fixed = {text: value for text, value in frame.variables.items() if text in wanted}
     return {
@@ -213,11 +216,10 @@ def _random_plan(term: RandomTerm, group: Factor, frame: ModelFrame) -> RandomPl
 def _report_double_bars(random: list[RandomPlan]) -> None:
     for plan in random:
         if plan.term.from_double_bar and len(plan.plan.columns) > 1:
-            warnings.warn(
+            warn(
                 f"a factor left of '||' keeps its correlations: the term is {plan.term.text}, "
                 "as in lme4",
                 MixedModelsWarning,
-                stacklevel=5,
             )
 
 

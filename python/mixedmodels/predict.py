@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .errors import DataError, FormulaError
+from .errors import ArgumentError, DataError, FormulaError
 
 if TYPE_CHECKING:
     from .fitted import FittedModel
@@ -30,9 +30,9 @@ def predict(
 ) -> pd.Series[float]:
     """Predicted means; documented at `LinearMixedModel.predict`."""
     if interval is not None:
-        raise ValueError(f"interval={interval!r} is not available yet; only interval=None is")
+        raise ArgumentError(f"interval={interval!r} is not available yet; only interval=None is")
     if type not in ("response", "link"):
-        raise ValueError(f"predictions of type {type!r}: choose response or link")
+        raise ArgumentError(f"predictions of type {type!r}: choose response or link")
     modes = chosen_modes(model, re_form)
     if newdata is None:
         values = np.asarray(model._design.linear_predictor(model._fit.beta, modes))
@@ -59,7 +59,7 @@ def chosen_modes(model: FittedModel, re_form: str | float | None) -> Modes:
     if re_form is False or (isinstance(re_form, float) and math.isnan(re_form)):
         return [None] * len(terms)
     if not isinstance(re_form, str):
-        raise ValueError(
+        raise ArgumentError(
             f're_form={re_form!r}: give None (all random effects), "NA" or False (none), or a '
             'formula such as "~ (1 | g)"'
         )
@@ -98,6 +98,14 @@ def _columns_by_group(model: FittedModel, re_form: str) -> dict[str, set[str]]:
     parsed = parse(f"{response} {text}")
     if not parsed.random:
         raise FormulaError("re_form has no term such as (1 | g)", re_form)
+    known = {term.group for term in model._matrices.terms}
+    unknown = [term.group_name for term in parsed.random if term.group_name not in known]
+    if unknown:
+        raise FormulaError(
+            f"re_form: the model has no random effects by '{unknown[0]}'; it has them by "
+            f"{', '.join(sorted(known)) or 'nothing'}",
+            re_form,
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MissingDataWarning)
         frame = model_frame(parsed, call.data, na_action="drop", context=call.context)

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
+from .errors import ArgumentError
+
 __all__ = ["Callback", "Progress"]
 
 Callback = Callable[[int, float, float], object]
@@ -24,6 +26,8 @@ class Progress:
     """
 
     def __init__(self, criterion: str, *, verbose: bool = False, callback: Callback | None = None):
+        if not (callback is None or callable(callback)):
+            raise ArgumentError(f"callback is {callback!r}; expected a function or None")
         self._criterion = criterion
         self._verbose = verbose
         self._callback = callback

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .distributions import f_upper, t_two_sided
+from .errors import ArgumentError
 from .summary import LinearMixedSummary, LinearSummary
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def summarize_mixed(model: LinearMixedModel, ddf: str | None) -> LinearMixedSumm
 def summarize_linear(model: LinearModel, ddf: str | None) -> LinearSummary:
     """Collect the numbers of `LinearModel.summary`."""
     if ddf != "residual":
-        raise ValueError(f'ddf={ddf!r}: an ordinary regression has ddf="residual" only')
+        raise ArgumentError(f'ddf={ddf!r}: an ordinary regression has ddf="residual" only')
     r2, adjusted, f, df1 = _r_squared(model)
     weighted = model._matrices.weights is not None
     return LinearSummary(
@@ -78,11 +79,11 @@ def coefficient_table(model: FittedModel, ddf: str | None) -> pd.DataFrame:
 
     Raises
     ------
-    ValueError
+    ArgumentError
         For a method that is not available.
     """
     if ddf not in (None, "residual"):
-        raise ValueError(
+        raise ArgumentError(
             f'ddf={ddf!r} is not available yet; choose None (t values without p) or "residual"'
         )
     estimate, error = model.fixef.dropna(), model.bse.dropna()

@@ -17,6 +17,7 @@ from .text import (
     escape,
     html_table,
     left_table,
+    notes_html,
     p_values,
     pad,
     right_table,
@@ -27,7 +28,7 @@ from .varcorr import TermCovariance, VarCorr
 __all__ = ["LinearMixedSummary", "LinearSummary", "random_effects_html", "random_effects_text"]
 
 DIGITS = 4
-MAX_CORRELATIONS = 20  # fixed effects beyond which their correlations are not printed
+MAX_CORRELATIONS = 12  # fixed effects beyond which their correlations are not printed, as in lme4
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -86,7 +87,7 @@ class LinearMixedSummary:
             f"<p>{escape(self._counts)}</p>",
             "<h5>Fixed effects</h5>" + _coefficients_html(self.coefficients),
             _correlation_html(self.correlation),
-            _notes_html(self.notes),
+            notes_html(self.notes),
         ]
         return f'<div class="mixedmodels-summary">{"".join(parts)}</div>'
 
@@ -148,7 +149,7 @@ class LinearSummary:
             f"<h5>{self._residuals_title}</h5>" + _quantiles_html(self.residuals),
             "<h5>Coefficients</h5>" + _coefficients_html(self.coefficients.drop(columns="df")),
             "<p>" + escape(self._foot).replace("\n", "<br>") + "</p>",
-            _notes_html(self.notes),
+            notes_html(self.notes),
         ]
         return f'<div class="mixedmodels-summary">{"".join(parts)}</div>'
 
@@ -206,7 +207,8 @@ def _random_effects_rows(varcorr: VarCorr) -> tuple[list[str], list[list[str]]]:
 
 
 def _correlation_cells(term: TermCovariance, i: int, width: int) -> list[str]:
-    return [f"{term.corr[i, j]:5.2f}" if j < i else "" for j in range(width)]
+    sign = " " if (np.tril(term.corr, -1) < 0).any() else "-"  # a place for the sign where one is
+    return [f"{term.corr[i, j]:{sign}.2f}" if j < i else "" for j in range(width)]
 
 
 def random_effects_text(varcorr: VarCorr) -> str:
@@ -244,7 +246,7 @@ def _correlation_rows(correlation: pd.DataFrame) -> tuple[list[str], list[list[s
     names = [str(name) for name in correlation.index]
     values = correlation.to_numpy()
     rows = [
-        [f"{values[i, j]:.3f}" if j < i else "" for j in range(len(names) - 1)]
+        [f"{values[i, j]:z.3f}" if j < i else "" for j in range(len(names) - 1)]
         for i in range(1, len(names))
     ]
     return abbreviate(names, 6)[:-1], rows, abbreviate(names, 11)[1:]
@@ -287,7 +289,7 @@ def _quantiles_html(quantiles: pd.Series[float]) -> str:
 def random_effects_html(varcorr: VarCorr) -> str:
     """The table of variances, standard deviations and correlations, as HTML."""
     header, rows = _random_effects_rows(varcorr)
-    return html_table(header[1:], [row[1:] for row in rows], [row[0] for row in rows])
+    return html_table(header[1:], [row[1:] for row in rows], [row[0] for row in rows], text=1)
 
 
 def _coefficients_html(table: pd.DataFrame) -> str:
@@ -300,7 +302,3 @@ def _correlation_html(correlation: pd.DataFrame) -> str:
     if not 2 <= len(correlation) <= MAX_CORRELATIONS:
         return ""
     return "<h5>Correlation of fixed effects</h5>" + html_table(*_correlation_rows(correlation))
-
-
-def _notes_html(notes: tuple[str, ...]) -> str:
-    return "".join(f"<p><small>{escape(note)}</small></p>" for note in notes)

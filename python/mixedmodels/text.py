@@ -11,6 +11,7 @@ __all__ = [
     "escape",
     "html_table",
     "left_table",
+    "notes_html",
     "p_values",
     "pad",
     "right_table",
@@ -121,23 +122,36 @@ def escape(text: str) -> str:
 
 
 def html_table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], names: Sequence[str] | None = None
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    names: Sequence[str] | None = None,
+    text: int = 0,
 ) -> str:
-    """The same as HTML: names and text left, numbers right."""
-    css = "text-align:right;padding:.15em .6em"
-    left = "text-align:left;padding:.15em .6em"
-    head = "".join(f'<th style="{css}">{escape(h)}</th>' for h in header)
+    """The same as HTML: names and the first `text` columns left, numbers right."""
+    left, right = (f"text-align:{side};padding:.15em .6em" for side in ("left", "right"))
+    styles = [left if j < text else right for j in range(len(header))]
+    head = "".join(
+        f'<th style="{css}">{escape(h)}</th>' for css, h in zip(styles, header, strict=True)
+    )
     stub = f'<th style="{left}"></th>' if names is not None else ""
     body = []
     for i, row in enumerate(rows):
         name = f'<th style="{left}">{escape(names[i])}</th>' if names is not None else ""
-        cells = "".join(f'<td style="{css}">{escape(cell.strip())}</td>' for cell in row)
+        cells = "".join(
+            f'<td style="{css}">{escape(cell.strip())}</td>'
+            for css, cell in zip(styles, row, strict=True)
+        )
         body.append(f"<tr>{name}{cells}</tr>")
     return (
         '<table style="border-collapse:collapse;font-variant-numeric:tabular-nums">'
         f'<thead style="border-bottom:1px solid"><tr>{stub}{head}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table>"
     )
+
+
+def notes_html(notes: Sequence[str]) -> str:
+    """Remarks below a table."""
+    return "".join(f"<p><small>{escape(note)}</small></p>" for note in notes)
 
 
 def abbreviate(names: Sequence[str], length: int) -> list[str]:

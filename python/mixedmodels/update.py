@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["update", "update_linear"]
 
+_DOT = re.compile(r"(?<![\w.])\.(?![\w.])")  # alone, not the dot of a number or of a name
+
 
 def update(
     model: LinearMixedModel, formula: str | None, data: Any, REML: bool | None
@@ -26,7 +28,7 @@ def update(
 
         updated = with_criterion(model, reml)
         m = updated._matrices
-        warn_about_fit(updated._fit, m.terms, m.fixed_names, stacklevel=3)
+        warn_about_fit(updated._fit, m.terms, m.fixed_names)
         return updated
     from .fit import lmer
 
@@ -56,12 +58,14 @@ def _arguments(model: FittedModel) -> dict[str, Any]:
 
 
 def updated_formula(model: FittedModel, formula: str | None) -> str:
-    """A formula in which "." stands for the old response and, at the start of the right side, for
-    the old terms.
+    """A formula in which "." stands for the old response on the left and, at the start of the right
+    side, for the old terms.
 
     >>> from types import SimpleNamespace
     >>> updated_formula(SimpleNamespace(formula="y ~ x + (1 | g)"), ". ~ . + z")
     'y ~ x + (1 | g) + z'
+    >>> updated_formula(SimpleNamespace(formula="y ~ x + (1 | g)"), "log(.) ~ . - (1 | g)")
+    'log(y) ~ x + (1 | g) - (1 | g)'
     """
     if model.formula is None:
         raise DataError("a model fitted from arrays has no formula to update; fit again")
@@ -71,7 +75,7 @@ def updated_formula(model: FittedModel, formula: str | None) -> str:
     left, tilde, right = formula.partition("~")
     if not tilde:
         return formula
-    left = old_left if left.strip() in (".", "") else left.strip()
+    left = _DOT.sub(lambda _: old_left, left.strip() or ".")
     if re.match(r"\s*\.\s*($|[+-])", right):
         right = old_right + right.strip()[1:]
     return f"{left} ~ {right.strip()}"
