@@ -5,7 +5,7 @@
 //! K_kk − ‖L⁻¹Λ'K_k‖².
 
 use crate::aligned::Aligned;
-use crate::derivatives::Directions;
+use crate::derivatives::{leading_answers, Directions};
 use crate::error::Result;
 use crate::factor::Factor;
 use crate::lambda::Small;
@@ -74,7 +74,6 @@ pub fn parts(
     factor: &Factor<'_>,
     directions: &Directions,
     solution: &Solution,
-    answers: &[f64],
     team: &Team,
 ) -> Result<Parts> {
     let symbolic = &factor.system.symbolic;
@@ -82,7 +81,7 @@ pub fn parts(
     let conditioned: Vec<bool> = factor.lambda.iter().skip(1).map(well_conditioned).collect();
     let mut images = solution.unscaled.clone();
     if conditioned.iter().any(|good| !good) {
-        let products = images_by_products(factor, directions, solution, answers, team);
+        let products = images_by_products(factor, directions, solution, team);
         for node in
             (0..symbolic.nodes()).filter(|&node| !conditioned[symbolic.group[node] as usize])
         {
@@ -186,17 +185,17 @@ fn images_by_products(
     factor: &Factor<'_>,
     directions: &Directions,
     solution: &Solution,
-    answers: &[f64],
     team: &Team,
 ) -> Vec<f64> {
     let system = factor.system;
     let size = system.symbolic.size;
+    let answers = leading_answers(factor, directions, solution, team);
     let mut images = vec![0.0; size * directions.columns];
     factor.collect(
         team,
         &system.values,
         directions.columns,
-        answers,
+        &answers,
         &mut images,
     );
     combine(

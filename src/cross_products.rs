@@ -11,13 +11,11 @@
 use crate::columns::Design;
 use crate::error::{Error, Result};
 use crate::fixed_matrix::FixedCoordinates;
-use crate::level_sums::{add_levels, rotate_in, symmetric, LevelSums, Sum2};
+use crate::level_sums::{add_block, add_levels, rotate_in, symmetric, LevelSums, Sum2, BLOCK};
 use crate::pairs::PairSums;
 use crate::parallel::{piece, Team};
 use crate::random_matrix::{amalgamate, Group};
 
-/// Rows worked on at a time: small enough to stay in the first cache.
-const BLOCK: usize = 256;
 /// Fewest rows worth a chunk of their own.
 const CHUNK: usize = 32_768;
 
@@ -222,7 +220,6 @@ fn accumulate(
             .collect(),
     };
     let mut block = vec![0.0; BLOCK * stride];
-    let mut square = vec![0.0; width * width];
     for first in rows.clone().step_by(BLOCK) {
         team.check()?;
         let count = BLOCK.min(rows.end - first);
@@ -263,12 +260,8 @@ fn accumulate(
             let row = &mut block[i * stride..i * stride + columns + width];
             rotate_in(chunk.leading.level_mut(j), columns, columns + width, row);
         }
-        square_block(&block, count, stride, columns, width, &mut square);
-        chunk
-            .residual
-            .iter_mut()
-            .zip(&square)
-            .for_each(|(sum, value)| sum.add(*value));
+        let rows = &block[..count * stride];
+        add_block(&mut chunk.residual, rows, stride, columns..columns + width);
     }
     Ok(chunk)
 }
@@ -343,39 +336,5 @@ fn add_level_row(level: &mut [f64], z: &[f64], width: usize, columns: &[f64]) {
             .iter_mut()
             .zip(columns)
             .for_each(|(sum, value)| *sum += factor * value);
-    }
-}
-
-/// square = V'V of the block's residual rows, upper triangle, row-major.
-#[inline(always)]
-fn square_block(
-    block: &[f64],
-    count: usize,
-    stride: usize,
-    from: usize,
-    width: usize,
-    square: &mut [f64],
-) {
-    if width > 16 {
-        // SAFETY: the strides stay inside `block`.
-        let rows = unsafe {
-            faer::MatRef::from_raw_parts(block[from..].as_ptr(), count, width, stride as isize, 1)
-        };
-        let target = faer::MatMut::from_row_major_slice_mut(square, width, width);
-        let replace = faer::Accum::Replace;
-        faer::linalg::matmul::matmul(target, replace, rows.transpose(), rows, 1.0, faer::Par::Seq);
-        return;
-    }
-    square.fill(0.0);
-    for i in 0..count {
-        let row = &block[i * stride + from..i * stride + from + width];
-        for a in 0..width {
-            let factor = row[a];
-            let target = &mut square[a * width + a..(a + 1) * width];
-            target
-                .iter_mut()
-                .zip(&row[a..])
-                .for_each(|(sum, value)| *sum += factor * value);
-        }
     }
 }

@@ -13,11 +13,13 @@ use crate::complement::{self, Solution};
 use crate::elements::sandwich;
 use crate::error::Result;
 use crate::factor::{Factor, LEVELS};
+use crate::gram;
 use crate::information;
 use crate::lambda::Small;
 use crate::leading::{solve_lower, solve_upper};
 use crate::objective::{degrees, solve_triangle, Profile};
-use crate::parallel::{piece, Shared, Team};
+use crate::parallel::{piece, Team};
+use std::ops::Range;
 
 /// What the optimiser needs at an accepted point.
 pub struct Derivatives {
@@ -56,9 +58,8 @@ pub fn derivatives(
     let system = factor.system;
     let directions = directions(factor, profile, reml);
     let solution = Solution::new(factor, &directions);
-    let answers = leading_answers(factor, &directions, &solution, team);
-    let leading = leading_part(factor, &directions, &answers, team)?;
-    let rest = complement::parts(factor, &directions, &solution, &answers, team)?;
+    let leading = leading_part(factor, &directions, &solution, team)?;
+    let rest = complement::parts(factor, &directions, &solution, team)?;
     let mut g: Vec<Small> = Vec::new();
     let mut scale = Vec::new();
     if !system.groups.is_empty() {
@@ -126,30 +127,38 @@ pub fn leading_answers(
     solution: &Solution,
     team: &Team,
 ) -> Vec<f64> {
-    let system = factor.system;
-    let (levels, r, width) = (system.leading.levels, system.leading.width, system.width);
-    let columns = directions.columns;
-    let mut answers = factor.spread(&solution.scaled, columns, team);
-    let shared = Shared::new(&mut answers);
-    team.each(levels.div_ceil(LEVELS), |task| {
-        for j in piece(task, LEVELS, levels) {
-            // SAFETY: each level belongs to one task.
-            let answer = unsafe { shared.range(j * r * columns, r * columns) };
-            for l in 0..r {
-                let own = &factor.leading_columns[(j * r + l) * width..(j * r + l + 1) * width];
-                for (c, direction) in directions.of_c.chunks_exact(width).enumerate() {
-                    let direct: f64 = own.iter().zip(direction).map(|(x, d)| x * d).sum();
-                    answer[l * columns + c] = direct - answer[l * columns + c];
-                }
-            }
-            solve_upper(
-                &factor.pivots[j * r * r..(j + 1) * r * r],
-                r,
-                answer,
-                columns,
-            );
-        }
+    let levels = factor.system.leading.levels;
+    let parts = team.map(levels.div_ceil(LEVELS), |task| {
+        answers_of(factor, directions, solution, piece(task, LEVELS, levels))
     });
+    parts.concat()
+}
+
+/// The same of some levels.
+#[inline(always)]
+fn answers_of(
+    factor: &Factor<'_>,
+    directions: &Directions,
+    solution: &Solution,
+    levels: Range<usize>,
+) -> Vec<f64> {
+    let (r, width, columns) = (
+        factor.system.leading.width,
+        factor.system.width,
+        directions.columns,
+    );
+    let mut answers = vec![0.0; levels.len() * r * columns];
+    factor.spread_to(levels.clone(), &solution.scaled, columns, &mut answers);
+    let own = &factor.leading_columns[levels.start * r * width..levels.end * r * width];
+    gram::subtract_from_product(own, width, &directions.of_c, &mut answers);
+    for (j, answer) in levels.zip(answers.chunks_exact_mut(r * columns)) {
+        solve_upper(
+            &factor.pivots[j * r * r..(j + 1) * r * r],
+            r,
+            answer,
+            columns,
+        );
+    }
     answers
 }
 
@@ -163,30 +172,24 @@ struct Leading {
 fn leading_part(
     factor: &Factor<'_>,
     directions: &Directions,
-    answers: &[f64],
+    solution: &Solution,
     team: &Team,
 ) -> Result<Leading> {
     let (levels, r) = (factor.system.leading.levels, factor.system.leading.width);
-    let parts = team.map(levels.div_ceil(LEVELS), |task| {
-        let range = piece(task, LEVELS, levels);
-        pulp::Arch::new().dispatch(|| leading_task(factor, directions, answers, range))
-    });
-    team.check()?;
     let mut total = Leading {
         z: Vec::with_capacity(levels * r),
         g: Small::zeros(r, r),
         scale: 0.0,
     };
-    for part in parts {
+    let task = |task: usize| {
+        let range = piece(task, LEVELS, levels);
+        pulp::Arch::new().dispatch(|| leading_task(factor, directions, solution, range))
+    };
+    team.fold(levels.div_ceil(LEVELS), task, |part: Leading| {
         total.z.extend(part.z);
-        total
-            .g
-            .data
-            .iter_mut()
-            .zip(&part.g.data)
-            .for_each(|(sum, value)| *sum += value);
+        gram::add(&mut total.g.data, &part.g.data);
         total.scale += part.scale;
-    }
+    })?;
     Ok(total)
 }
 
@@ -194,8 +197,8 @@ fn leading_part(
 fn leading_task(
     factor: &Factor<'_>,
     directions: &Directions,
-    answers: &[f64],
-    range: std::ops::Range<usize>,
+    solution: &Solution,
+    levels: Range<usize>,
 ) -> Leading {
     let system = factor.system;
     let (r, stride, columns) = (
@@ -204,16 +207,16 @@ fn leading_task(
         directions.columns,
     );
     let mut part = Leading {
-        z: Vec::with_capacity(range.len() * r),
+        z: Vec::with_capacity(levels.len() * r),
         g: Small::zeros(r, r),
         scale: 0.0,
     };
+    let answers = answers_of(factor, directions, solution, levels.clone());
     let mut image = vec![0.0; r * columns];
     let mut half = vec![0.0; r * r];
     let mut explained = Explained::new(r);
-    for j in range {
+    for (j, answer) in levels.zip(answers.chunks_exact(r * columns)) {
         let level = system.leading.level(j);
-        let answer = &answers[j * r * columns..(j + 1) * r * columns];
         image.fill(0.0);
         for l in 0..r {
             for i in l..r {

@@ -3,6 +3,7 @@
 use crate::aligned::Aligned;
 use crate::error::Result;
 use crate::factor::{Factor, LEVELS};
+use crate::gram::add;
 use crate::lambda::Small;
 use crate::leading::solve_lower;
 use crate::objective::{solve_triangle, Profile};
@@ -133,21 +134,18 @@ impl Inner {
         let (rest, mut score) = rest_directions(factor, parameters, z.1);
         let spread = factor.spread(&rest, count, team);
         let levels = system.leading.levels;
-        let parts = team.map(levels.div_ceil(LEVELS), |task| {
+        let task = |task: usize| {
             let range = piece(task, LEVELS, levels);
             pulp::Arch::new().dispatch(|| leading_task(factor, parameters, z.0, &spread, range))
-        });
-        team.check()?;
+        };
         let (mut product, mut columns) = (vec![0.0; count * count], vec![0.0; width * count]);
         let mut leading = Vec::new();
-        let add =
-            |sum: &mut [f64], part: &[f64]| sum.iter_mut().zip(part).for_each(|(a, b)| *a += b);
-        for part in parts {
+        team.fold(levels.div_ceil(LEVELS), task, |part: LeadingSums| {
             add(&mut product, &part.product);
             add(&mut columns, &part.columns);
             add(&mut score, &part.score);
             leading.extend(part.spread);
-        }
+        })?;
         if size > 0 {
             let residual = factor.residual_product(&rest, count);
             let dot = |x: &[f64], y: &[f64]| -> f64 { x.iter().zip(y).map(|(a, b)| a * b).sum() };

@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::factor::{Factor, LEVELS};
+use crate::gram::{self, add};
 use crate::lambda::Small;
 use crate::parallel::{piece, Shared, Team};
 use crate::system::System;
@@ -11,7 +12,6 @@ impl Factor<'_> {
     pub(crate) fn eliminate_leading(&mut self, team: &Team) -> Result<f64> {
         let system = self.system;
         let (levels, r, width) = (system.leading.levels, system.leading.width, system.width);
-        let tasks = levels.div_ceil(LEVELS);
         let empty = Small::zeros(r, 0);
         let lambda = self.lambda.first().unwrap_or(&empty);
         let all = &self.lambda;
@@ -19,7 +19,7 @@ impl Factor<'_> {
         let columns = Shared::new(&mut self.leading_columns);
         let weights = Shared::new(&mut self.weights);
         let elements = &system.symbolic.elements;
-        let parts = team.map(tasks, |task| {
+        let eliminate = |task: usize| {
             let range = piece(task, LEVELS, levels);
             // SAFETY: each level belongs to one task, and its pieces do not overlap.
             let (pivots, columns, weights) = unsafe {
@@ -33,17 +33,18 @@ impl Factor<'_> {
             };
             pulp::Arch::new()
                 .dispatch(|| leading_task(system, all, lambda, range, pivots, columns, weights))
-        });
-        team.check()?;
-        self.gram.copy_from_slice(&system.residual);
+        };
+        let gram = &mut self.gram;
+        gram.copy_from_slice(&system.residual);
         let mut log_det = 0.0;
-        for (part, square) in parts {
-            log_det += part;
-            self.gram
-                .iter_mut()
-                .zip(&square)
-                .for_each(|(sum, value)| *sum += value);
-        }
+        team.fold(
+            levels.div_ceil(LEVELS),
+            eliminate,
+            |(part, square): (f64, Vec<f64>)| {
+                log_det += part;
+                add(gram, &square);
+            },
+        )?;
         Ok(log_det)
     }
 }
@@ -76,21 +77,13 @@ fn leading_task(
             row.copy_from_slice(&source[r..]);
         }
         solve_lower(pivot, r, block, width);
-        for row in block.chunks_exact(width) {
-            for (b, target) in square.chunks_exact_mut(width).enumerate() {
-                let factor = row[b];
-                target
-                    .iter_mut()
-                    .zip(row)
-                    .for_each(|(sum, value)| *sum += factor * value);
-            }
-        }
         if !elements.is_empty() {
             let (from, to) = (elements.columns[j], elements.columns[j + 1]);
             let target = &mut weights[(from - offset) * r..(to - offset) * r];
             element_weights(system, lambdas, j, pivot, r, target);
         }
     }
+    gram::add_square(columns, width, 0..width, &mut square);
     (log_det, square)
 }
 

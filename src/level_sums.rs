@@ -1,5 +1,11 @@
 //! Sums by level: triangles Rⱼ | Pⱼ that are rotated into, and sums kept in two doubles.
 
+use crate::gram;
+use std::ops::Range;
+
+/// Rows worked on at a time: small enough to stay in the first cache.
+pub const BLOCK: usize = 256;
+
 /// A sum kept in two doubles.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sum2 {
@@ -48,6 +54,11 @@ impl LevelSums {
         }
     }
 
+    /// Σ Pⱼ'Pⱼ added to a full symmetric matrix, column-major.
+    pub fn add_squares(&self, gram: &mut [f64]) {
+        gram::add_square(&self.data, self.stride, self.width..self.stride, gram);
+    }
+
     pub fn level(&self, j: usize) -> &[f64] {
         let size = self.width * self.stride;
         &self.data[j * size..(j + 1) * size]
@@ -85,12 +96,27 @@ pub fn rotate_in(level: &mut [f64], width: usize, stride: usize, row: &mut [f64]
 /// Rotate the rows of `more` into `sums`; what is orthogonal goes into the residual Gram matrix.
 pub fn add_levels(sums: &mut LevelSums, more: &LevelSums, residual: &mut [Sum2]) {
     let (width, stride) = (sums.width, sums.stride);
-    let mut row = vec![0.0; stride];
+    let mut rest = more.clone();
     for j in 0..sums.levels {
         for i in 0..width {
-            row.copy_from_slice(&more.level(j)[i * stride..(i + 1) * stride]);
-            rotate_in(sums.level_mut(j), width, stride, &mut row);
-            add_square(residual, &row[width..]);
+            let row = &mut rest.level_mut(j)[i * stride..(i + 1) * stride];
+            rotate_in(sums.level_mut(j), width, stride, row);
+        }
+    }
+    for block in rest.data.chunks(BLOCK * stride) {
+        add_block(residual, block, stride, width..stride);
+    }
+}
+
+/// residual += V'V for some columns of a block of rows, each `stride` long.
+#[inline(always)]
+pub fn add_block(residual: &mut [Sum2], block: &[f64], stride: usize, columns: Range<usize>) {
+    let width = columns.len();
+    let mut square = vec![0.0; width * width];
+    gram::add_square(block, stride, columns, &mut square);
+    for a in 0..width {
+        for b in a..width {
+            residual[a * width + b].add(square[a + b * width]);
         }
     }
 }

@@ -41,6 +41,7 @@ pub mod error;
 pub mod evaluate;
 pub mod factor;
 pub mod fixed_matrix;
+pub mod gram;
 pub mod information;
 pub mod lambda;
 pub mod leading;

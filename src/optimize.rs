@@ -59,6 +59,8 @@ impl Default for Settings {
 pub enum Reason {
     /// The Newton decrement is below the tolerance and no multiplier is negative.
     Decrement,
+    /// Criterion and gradient are at their rounding error, and the decrement is next to nothing.
+    Rounding,
     /// The simplex shrank to a point (derivative-free method).
     Simplex,
     /// There is nothing to optimise.
@@ -73,13 +75,14 @@ impl Reason {
     pub fn converged(self) -> bool {
         matches!(
             self,
-            Reason::Decrement | Reason::Simplex | Reason::NoParameters
+            Reason::Decrement | Reason::Rounding | Reason::Simplex | Reason::NoParameters
         )
     }
 
     pub fn text(self) -> &'static str {
         match self {
             Reason::Decrement => "the Newton decrement is below the tolerance",
+            Reason::Rounding => "the criterion and its gradient are at their rounding error",
             Reason::Simplex => "the simplex has shrunk to a point",
             Reason::NoParameters => "there are no covariance parameters",
             Reason::MaxEvaluations => "the limit of evaluations was reached",
@@ -115,6 +118,8 @@ struct Point {
     scale: Vec<f64>,
 }
 
+/// A decrement (deviance units) that is left where the gradient's rounding allows no better.
+const ROUNDING: f64 = 1e-6;
 /// Evaluations so expensive (multiplications) that polishing stops at one last step.
 const EXPENSIVE: f64 = 2e8;
 
@@ -126,6 +131,8 @@ pub struct Search<'p, 's, 'a> {
     pub began: Instant,
     optimizer: Optimizer,
     iterations: usize,
+    /// Was the last step too small for the criterion to resolve?
+    blind: bool,
     bfgs: Vec<f64>,
 }
 
@@ -144,6 +151,7 @@ impl<'p, 's, 'a> Search<'p, 's, 'a> {
             began,
             optimizer,
             iterations: 0,
+            blind: false,
             bfgs: Vec::new(),
         }
     }
@@ -181,6 +189,7 @@ impl<'p, 's, 'a> Search<'p, 's, 'a> {
             }
             match self.advance(&point, &mut radius)? {
                 Some(next) => point = next,
+                None if self.blind && point.model.decrement() < ROUNDING => break Reason::Rounding,
                 None if radius < 1e-11 * norm(&point.theta).max(1.0) => break Reason::NoProgress,
                 None => {}
             }
@@ -279,8 +288,8 @@ impl<'p, 's, 'a> Search<'p, 's, 'a> {
         let criterion = self.problem.value(&theta)?;
         let gained = point.criterion - criterion;
         // Below this the criterion is rounding, and only the gradient can tell.
-        let blind = promised < 1e-13 * point.criterion.abs().max(1.0) * 10.0;
-        if blind && criterion.is_finite() && gained > -1e-9 {
+        self.blind = promised < 1e-13 * point.criterion.abs().max(1.0) * 10.0;
+        if self.blind && criterion.is_finite() && gained > -1e-9 {
             let next = self.point(theta, criterion, Some(point))?;
             if next.model.decrement() < point.model.decrement() {
                 return Ok(Some(next));

@@ -10,6 +10,9 @@ use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
+/// Results held at a time while they are folded.
+const ROUND: usize = 32;
+
 /// The threads of one fit.
 pub struct Team {
     pool: Option<rayon::ThreadPool>,
@@ -73,6 +76,21 @@ impl Team {
             }),
             _ => (0..tasks).map(task).collect(),
         }
+    }
+
+    /// Hand the results of `task(0..tasks)` to `take` in order; only a round of them is held at a time.
+    pub fn fold<T: Send>(
+        &self,
+        tasks: usize,
+        task: impl Fn(usize) -> T + Sync,
+        mut take: impl FnMut(T),
+    ) -> Result<()> {
+        for first in (0..tasks).step_by(ROUND) {
+            self.check()?;
+            let parts = self.map(ROUND.min(tasks - first), |k| task(first + k));
+            parts.into_iter().for_each(&mut take);
+        }
+        self.check()
     }
 
     /// `Err(Interrupted)` once the caller has raised the flag.

@@ -7,6 +7,7 @@ use crate::parallel::{piece, Shared, Team};
 use faer::linalg::matmul::matmul;
 use faer::reborrow::*;
 use faer::{Accum, MatMut, MatRef, Par};
+use std::ops::Range;
 
 impl Factor<'_> {
     /// out = Σⱼ Vⱼ'xⱼ for x (r × columns per leading level, row-major) and V = W or F; size × columns.
@@ -166,34 +167,41 @@ impl Factor<'_> {
 
     /// cⱼ⁻¹ Fⱼ x for every leading level: r × columns, row-major.
     pub fn spread(&self, x: &[f64], columns: usize, team: &Team) -> Vec<f64> {
-        let symbolic = &self.system.symbolic;
-        let (r, size, elements) = (self.system.leading.width, symbolic.size, &symbolic.elements);
-        let levels = self.system.leading.levels;
+        let (levels, r) = (self.system.leading.levels, self.system.leading.width);
         let mut out = vec![0.0; levels * r * columns];
-        if size == 0 {
-            return out;
-        }
         let shared = Shared::new(&mut out);
         team.each(levels.div_ceil(LEVELS), |task| {
-            for e in piece(task, LEVELS, levels) {
-                // SAFETY: each level belongs to one task.
-                let level = unsafe { shared.range(e * r * columns, r * columns) };
-                for entry in elements.range(e) {
-                    let row = symbolic.scalar[elements.nodes[entry] as usize];
-                    for (k, place) in elements.entry(e, entry).enumerate() {
-                        let values = &self.system.values[(elements.columns[e] + place) * r..][..r];
-                        for (target, value) in level.chunks_exact_mut(columns).zip(values) {
-                            let source = x[row + k..].iter().step_by(size);
-                            target
-                                .iter_mut()
-                                .zip(source)
-                                .for_each(|(sum, x)| *sum += value * x);
-                        }
-                    }
-                }
-                solve_lower(&self.pivots[e * r * r..(e + 1) * r * r], r, level, columns);
-            }
+            let range = piece(task, LEVELS, levels);
+            // SAFETY: each level belongs to one task.
+            let own = unsafe { shared.range(range.start * r * columns, range.len() * r * columns) };
+            self.spread_to(range, x, columns, own);
         });
         out
+    }
+
+    /// The same for some levels, into a buffer of zeros.
+    #[inline(always)]
+    pub fn spread_to(&self, levels: Range<usize>, x: &[f64], columns: usize, out: &mut [f64]) {
+        let symbolic = &self.system.symbolic;
+        let (r, size, elements) = (self.system.leading.width, symbolic.size, &symbolic.elements);
+        if size == 0 {
+            return;
+        }
+        for (e, level) in levels.zip(out.chunks_exact_mut(r * columns)) {
+            for entry in elements.range(e) {
+                let row = symbolic.scalar[elements.nodes[entry] as usize];
+                for (k, place) in elements.entry(e, entry).enumerate() {
+                    let values = &self.system.values[(elements.columns[e] + place) * r..][..r];
+                    for (target, value) in level.chunks_exact_mut(columns).zip(values) {
+                        let source = x[row + k..].iter().step_by(size);
+                        target
+                            .iter_mut()
+                            .zip(source)
+                            .for_each(|(sum, x)| *sum += value * x);
+                    }
+                }
+            }
+            solve_lower(&self.pivots[e * r * r..(e + 1) * r * r], r, level, columns);
+        }
     }
 }

@@ -19,21 +19,19 @@ pub struct Sequence {
 impl Sequence {
     /// Combinations `columns` of vectors with this Gram matrix (column-major).
     pub fn new(gram: &[f64], columns: &[&[f64]]) -> Sequence {
-        let inner = |a: &[f64], b: &[f64]| -> f64 {
-            let image = |g: &[f64]| a.iter().zip(g).map(|(x, g)| x * g).sum::<f64>();
-            b.iter()
-                .zip(gram.chunks_exact(a.len()))
-                .map(|(y, g)| y * image(g))
-                .sum()
-        };
+        let dot = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(x, y)| x * y).sum() };
         let mut rows: Vec<Vec<f64>> = Vec::new();
         let (mut kept, mut left): (Vec<usize>, Vec<f64>) = (Vec::new(), Vec::new());
         for (k, column) in columns.iter().enumerate() {
-            let length = inner(column, column);
+            let image: Vec<f64> = gram
+                .chunks_exact(column.len())
+                .map(|g| dot(g, column))
+                .collect();
+            let length = dot(&image, column);
             let mut projections: Vec<f64> = Vec::new();
             for (row, &other) in rows.iter().zip(&kept) {
-                let known: f64 = projections.iter().zip(row).map(|(a, b)| a * b).sum();
-                projections.push((inner(column, columns[other]) - known) / row[row.len() - 1]);
+                let known = dot(&projections, &row[..projections.len()]);
+                projections.push((dot(&image, columns[other]) - known) / row[row.len() - 1]);
             }
             let new = length - projections.iter().map(|p| p * p).sum::<f64>();
             left.push(new);

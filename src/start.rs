@@ -127,14 +127,8 @@ fn only(sums: &CrossProducts, g: usize) -> CrossProducts {
 
 /// C'C, column-major.
 fn gram(sums: &CrossProducts) -> Vec<f64> {
-    let width = sums.width();
     let mut gram = sums.residual_gram();
-    for row in sums.leading.data.chunks_exact(sums.leading.stride) {
-        let p = &row[sums.leading.width..];
-        for b in 0..width {
-            (0..width).for_each(|a| gram[a + b * width] += p[a] * p[b]);
-        }
-    }
+    sums.leading.add_squares(&mut gram);
     gram
 }
 

@@ -152,16 +152,8 @@ fn rotate_below(rows: &mut [f64], first: usize, width: usize, stride: usize, row
 
 /// Residual Gram matrix plus Σ Pⱼ'Pⱼ.
 fn total_gram(residual: &[f64], leading: &LevelSums) -> Vec<f64> {
-    let width = leading.stride - leading.width;
     let mut gram = residual.to_vec();
-    for row in leading.data.chunks_exact(leading.stride) {
-        let p = &row[leading.width..];
-        for b in 0..width {
-            for a in 0..width {
-                gram[a + b * width] += p[a] * p[b];
-            }
-        }
-    }
+    leading.add_squares(&mut gram);
     gram
 }
 
