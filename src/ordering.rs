@@ -18,6 +18,9 @@ use faer::Side;
 const SMALL: usize = 128;
 /// A connected complement denser than this fills up altogether, whatever the order.
 const DENSE: f64 = 0.1;
+/// Largest share of one dense front's work, and multiple of its memory, that fronts may take.
+const WORK: f64 = 0.7;
+const MEMORY: f64 = 2.0;
 /// From so many nodes, with so many neighbours each, separators are looked for first.
 const LARGE: (usize, usize) = (2000, 8);
 /// Nodes with this many times the mean number of neighbours are hubs: they are eliminated last anyway.
@@ -51,11 +54,24 @@ pub fn order(graph: &Graph, team: &Team) -> Result<(Vec<u32>, Supernodes)> {
     })
 }
 
-/// Do the fronts of these supernodes need clearly less memory than one dense front?
+/// Do the fronts of these supernodes need clearly less work than one dense front, and no more memory
+/// than a few of them?
 fn is_worthwhile(nodes: usize, supernodes: &Supernodes) -> bool {
-    let square =
-        |(begin, end, below): &(usize, usize, Vec<u32>)| (end - begin + below.len()).pow(2);
-    supernodes.iter().map(square).sum::<usize>() < nodes * nodes / 2
+    let size = |(begin, end, below): &(usize, usize, Vec<u32>)| {
+        ((end - begin) as f64, (end - begin + below.len()) as f64)
+    };
+    let whole = nodes as f64;
+    let work: f64 = supernodes
+        .iter()
+        .map(size)
+        .map(|(own, size)| own * size * size)
+        .sum();
+    let memory: f64 = supernodes
+        .iter()
+        .map(size)
+        .map(|(_, size)| size * size)
+        .sum();
+    work < WORK * whole.powi(3) && memory < MEMORY * whole.powi(2)
 }
 
 /// Lower pattern (strict) of the complement by node, or None where one dense front is the better choice.
