@@ -18,6 +18,10 @@ use crate::random_matrix::{amalgamate, Group};
 
 /// Fewest rows worth a chunk of their own.
 const CHUNK: usize = 32_768;
+/// Copies of the sums by level that the system and the factor keep.
+const COPIES: usize = 3;
+/// Bytes for which the system is not asked whether it has them.
+const UNASKED: f64 = 1e8;
 
 /// The Gram matrix of [Z X y], in parts that add.
 #[derive(Clone)]
@@ -80,6 +84,7 @@ impl CrossProducts {
             .sum();
         let chunks = (n / CHUNK.max(16 * levels)).clamp(1, 64);
         let size = n.div_ceil(chunks);
+        check_memory(&groups, coordinates.width(), chunks)?;
         let parts = team.map(chunks, |chunk| {
             let rows = piece(chunk, size, n);
             pulp::Arch::new().dispatch(|| accumulate(design, &coordinates, &groups, rows, team))
@@ -181,6 +186,19 @@ impl CrossProducts {
             .collect();
         Ok(total)
     }
+}
+
+/// The sums by level of all chunks, and the system's own copies of them, must fit.
+fn check_memory(groups: &[Group], width: usize, chunks: usize) -> Result<()> {
+    let level = |group: &Group| group.width() * (group.width() + width) * 8;
+    let sums = |group: &Group| group.levels as f64 * level(group) as f64;
+    let needed = (chunks + COPIES) as f64 * groups.iter().map(sums).sum::<f64>();
+    if needed < UNASKED {
+        return Ok(());
+    }
+    crate::memory::require(needed, || {
+        "the sums by level of the grouping factors".into()
+    })
 }
 
 impl Chunk {

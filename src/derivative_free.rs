@@ -15,6 +15,8 @@ const RESTARTS: usize = 4;
 
 struct Criterion<'c, 'p, 's, 'a> {
     problem: &'c RefCell<&'p mut Problem<'s, 'a>>,
+    /// One step may take several evaluations: past the limit they are refused, at no cost.
+    most: usize,
 }
 
 impl CostFunction for Criterion<'_, '_, '_, '_> {
@@ -22,7 +24,11 @@ impl CostFunction for Criterion<'_, '_, '_, '_> {
     type Output = f64;
 
     fn cost(&self, theta: &Vec<f64>) -> std::result::Result<f64, argmin::core::Error> {
-        let value = self.problem.borrow_mut().value(theta)?;
+        let mut problem = self.problem.borrow_mut();
+        if problem.evaluations >= self.most {
+            return Ok(f64::MAX);
+        }
+        let value = problem.value(theta)?;
         Ok(if value.is_finite() { value } else { f64::MAX })
     }
 }
@@ -85,8 +91,13 @@ fn simplex(
     let solver = NelderMead::new(corners)
         .with_sd_tolerance(FLAT)
         .map_err(failed)?;
-    let mut executor = Executor::new(Criterion { problem: &shared }, solver)
-        .configure(|state| state.max_iters(left as u64));
+    let most = settings.max_evaluations;
+    let criterion = Criterion {
+        problem: &shared,
+        most,
+    };
+    let mut executor =
+        Executor::new(criterion, solver).configure(|state| state.max_iters(left as u64));
     if let Some(limit) = settings.time_limit {
         executor = executor.timeout(limit);
     }
@@ -95,6 +106,7 @@ fn simplex(
     let reason = match state.get_termination_status() {
         TerminationStatus::Terminated(TerminationReason::MaxItersReached) => Reason::MaxEvaluations,
         TerminationStatus::Terminated(TerminationReason::Timeout) => Reason::TimeLimit,
+        _ if shared.borrow().evaluations >= most => Reason::MaxEvaluations,
         _ => Reason::Simplex,
     };
     let theta = state

@@ -6,8 +6,11 @@ use crate::lmm::{from_user, Fit};
 use crate::parallel::Team;
 use crate::problem::Problem;
 
-/// Relative step of the central differences: their error, step², meets the gradient's rounding.
+/// Step of the central differences, against the entries of λ̃ that a parameter moves: their error,
+/// step², meets the gradient's rounding.
 const STEP: f64 = 1e-5;
+/// Entries of λ̃ below this are stepped as if they were of this size.
+const LEAST: f64 = 0.1;
 
 /// The criterion.
 pub fn objective(fit: &Fit, theta: &[f64], team: &Team) -> Result<f64> {
@@ -43,21 +46,49 @@ fn gradient_of(problem: &mut Problem<'_, '_>, theta: &[f64]) -> Result<Vec<f64>>
 /// Central differences of the gradient at the estimate, symmetric.
 pub fn hessian(fit: &Fit, team: &Team) -> Result<Vec<f64>> {
     let size = fit.theta.len();
+    let steps = steps(fit);
     let mut problem = Problem::new(&fit.system, fit.reml, team);
     let mut rows = vec![0.0; size * size];
     for k in 0..size {
-        let step = STEP * fit.theta[k].abs().max(0.1);
-        let mut at = |sign: f64| {
+        let mut at = |step: f64| {
             let mut theta = fit.theta.clone();
-            theta[k] += sign * step;
-            gradient_of(&mut problem, &theta)
+            theta[k] += step;
+            gradient_of(&mut problem, &theta).map(|gradient| (theta[k], gradient))
         };
-        let (above, below) = (at(1.0)?, at(-1.0)?);
+        let ((right, above), (left, below)) = (at(steps[k])?, at(-steps[k])?);
         for l in 0..size {
-            rows[k * size + l] = (above[l] - below[l]) / (2.0 * step);
+            rows[k * size + l] = (above[l] - below[l]) / (right - left);
         }
     }
     Ok((0..size * size)
         .map(|at| 0.5 * (rows[at] + rows[at % size * size + at / size]))
         .collect())
+}
+
+/// A step for every parameter: in the user's units, but judged by what it does to λ̃, whose columns are
+/// of unit size (a slope on seconds has θ near 10⁻⁶).
+fn steps(fit: &Fit) -> Vec<f64> {
+    let mut steps = vec![0.0; fit.theta.len()];
+    for group in &fit.system.groups {
+        let map = group.template.user_map();
+        let lambda = group.template.unrotated(&group.pick(&fit.theta));
+        let length = |i: usize| {
+            (0..lambda.cols)
+                .map(|j| lambda.at(i, j).powi(2))
+                .sum::<f64>()
+        };
+        let room: Vec<f64> = (0..lambda.rows)
+            .map(|i| length(i).sqrt().max(LEAST))
+            .collect();
+        for (place, (row, _)) in group
+            .theta_index()
+            .into_iter()
+            .zip(group.template.entries())
+        {
+            steps[place] = (room.iter().zip(map.column(row)))
+                .map(|(room, t)| STEP * room / t.abs())
+                .fold(f64::INFINITY, f64::min);
+        }
+    }
+    steps
 }

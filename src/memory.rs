@@ -1,5 +1,7 @@
 //! How much memory this process may still take, so that a fit that cannot succeed says so beforehand.
 
+use crate::error::{Error, Result};
+
 /// Share of the free memory that a fit may plan with.
 const SHARE: f64 = 0.9;
 
@@ -8,6 +10,18 @@ pub fn available() -> Option<u64> {
     let limits = [from_environment(), machine(), control_group()];
     let least = limits.into_iter().flatten().min()?;
     Some((least as f64 * SHARE) as u64)
+}
+
+/// An error if `needed` bytes for `what` are more than there are.
+pub fn require(needed: f64, what: impl FnOnce() -> String) -> Result<()> {
+    match available() {
+        Some(available) if needed > available as f64 => Err(Error::Memory {
+            what: what(),
+            needed: needed as u64,
+            available,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// `MIXEDMODELS_MAX_MEMORY` (bytes): a limit of the user's own.

@@ -5,7 +5,7 @@ use crate::derivatives::{leading_answers, Directions, Explained};
 use crate::error::Result;
 use crate::factor::Factor;
 use crate::lambda::Small;
-use crate::leading::solve_lower;
+use crate::leading::{root_of_unit_plus, solve_lower, solve_upper};
 use crate::objective::Profile;
 use crate::parallel::Team;
 
@@ -165,40 +165,16 @@ fn leading_blocks(factor: &Factor<'_>) -> Vec<Small> {
     blocks
 }
 
-/// (I + B'B)⁻¹ by Cholesky.
+/// (I + B'B)⁻¹ = c'⁻¹c⁻¹.
 fn inverse_of_sum(product: &Small) -> Small {
-    let q = product.cols;
-    let mut lower = product.transposed().times(product);
-    for j in 0..q {
-        for i in j..q {
-            let unit = f64::from(u8::from(i == j));
-            let known: f64 = (0..j).map(|l| lower.at(i, l) * lower.at(j, l)).sum();
-            let value = unit + lower.at(i, j) - known;
-            lower.set(
-                i,
-                j,
-                if i == j {
-                    value.sqrt()
-                } else {
-                    value / lower.at(j, j)
-                },
-            );
-        }
-    }
+    let (r, q) = (product.rows, product.cols);
+    let mut rows = product.data.clone();
+    let mut root = vec![0.0; q * q];
+    root_of_unit_plus(&mut rows, q, r, &mut root);
     let mut inverse = Small::zeros(q, q);
-    for k in 0..q {
-        let mut x = vec![0.0; q];
-        x[k] = 1.0;
-        for i in 0..q {
-            let known: f64 = (0..i).map(|l| lower.at(i, l) * x[l]).sum();
-            x[i] = (x[i] - known) / lower.at(i, i);
-        }
-        for i in (0..q).rev() {
-            let known: f64 = (i + 1..q).map(|l| lower.at(l, i) * x[l]).sum();
-            x[i] = (x[i] - known) / lower.at(i, i);
-        }
-        (0..q).for_each(|i| inverse.set(i, k, x[i]));
-    }
+    (0..q).for_each(|k| inverse.set(k, k, 1.0));
+    solve_lower(&root, q, &mut inverse.data, q);
+    solve_upper(&root, q, &mut inverse.data, q);
     inverse
 }
 

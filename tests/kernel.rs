@@ -4,6 +4,7 @@ use mixedmodels::columns::{Codes, Column, Design, Grouping, RandomTerm, Recipe, 
 use mixedmodels::cross_products::CrossProducts;
 use mixedmodels::dense;
 use mixedmodels::error::Error;
+use mixedmodels::leading::root_of_unit_plus;
 use mixedmodels::lmm::{self, Fit};
 use mixedmodels::optimize::{Optimizer, Settings};
 use mixedmodels::parallel::Team;
@@ -347,4 +348,15 @@ fn sparse_factorisation_is_right_at_scale() {
     let mut problem = Problem::new(&system, true, &team);
     problem.value(&vec![0.7; system.parameters]).expect("value");
     assert!(problem.factor.residual_check(&team) < 1e-12);
+}
+
+#[test]
+fn pivots_of_large_dependent_rows_keep_their_digits() {
+    let mut rows = [1e8, 2e8, 3e8, 6e8];
+    let mut root = [0.0; 4];
+    root_of_unit_plus(&mut rows, 2, 2, &mut root);
+    // BB' = 5·10¹⁶ [1 3; 3 9], so the second pivot squared is 1 + 9 less what is below 10⁻¹⁵.
+    assert!((root[0] / 5f64.sqrt() - 1e8).abs() < 1e-7);
+    assert!((root[2] / root[0] - 3.0).abs() < 1e-15);
+    assert!((root[3] - 10f64.sqrt()).abs() < 1e-6);
 }

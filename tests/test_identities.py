@@ -446,3 +446,13 @@ def test_maximal_crossed_model() -> None:
     """20 parameters, two crossed 4 × 4 terms; the optimum found independently is 30248.0246184."""
     m = fit(CASES["maximal"].formula, maximal())
     assert m.reml_criterion == pytest.approx(30248.0246184, abs=1e-6)
+
+
+@pytest.mark.parametrize("c", [1e6, 1e-6])
+def test_hessian_in_other_units(c: float) -> None:
+    """A slope's θ has the unit 1/x, and so must the step of its second derivatives."""
+    data = slopes_data()
+    plain = fit("y ~ x + (x | g)", data)._fit.hessian()
+    scaled = fit("y ~ x + (x | g)", data.assign(x=data["x"] * c))._fit.hessian()
+    units = np.array([1, c, c])
+    np.testing.assert_allclose(scaled / np.outer(units, units), plain, rtol=1e-5, atol=1e-6)

@@ -8,8 +8,9 @@ use crate::lmm;
 use crate::optimize::{Optimizer, Settings};
 use crate::parallel::default_threads;
 use crate::predictor;
-use numpy::{PyArray1, PyArray2, PyReadonlyArray1, PyUntypedArrayMethods};
-use numpy::{PyArrayMethods, ToPyArray};
+use numpy::ndarray::Dimension;
+use numpy::{Element, PyArray, PyArray1, PyArray2, PyReadonlyArray, PyReadonlyArray1};
+use numpy::{PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods, ToPyArray};
 use pyo3::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,32 +27,54 @@ pub struct PyDesign {
     pub design: Arc<Design>,
 }
 
-fn column(array: &PyReadonlyArray1<'_, f64>) -> Column {
+/// The array itself, or a copy if its elements do not lie on whole multiples of their size (fields of
+/// a structured array): views and slices count in elements.
+pub fn in_step<'py, T: Element, D: Dimension>(
+    array: &PyReadonlyArray<'py, T, D>,
+) -> PyResult<PyReadonlyArray<'py, T, D>> {
+    let size = std::mem::size_of::<T>();
+    let whole = |stride: &isize| stride.unsigned_abs().is_multiple_of(size);
+    if array.strides().iter().all(whole) && (array.data() as usize).is_multiple_of(size) {
+        return Ok(array.clone());
+    }
+    Ok(array
+        .call_method0("copy")?
+        .cast_into::<PyArray<T, D>>()?
+        .readonly())
+}
+
+/// A small array's numbers.
+pub fn numbers(array: &PyReadonlyArray1<'_, f64>) -> PyResult<Vec<f64>> {
+    Ok(in_step(array)?.as_array().to_vec())
+}
+
+fn column(array: &PyReadonlyArray1<'_, f64>) -> PyResult<Column> {
+    let array = in_step(array)?;
     let view = array.as_array();
     let keep: Arc<Py<PyArray1<f64>>> = Arc::new(array.as_unbound().clone_ref(array.py()));
     // SAFETY: the array is kept alive, and arrays referred to cannot be resized.
-    unsafe { Column::view(view.as_ptr(), view.strides()[0], view.len(), keep) }
+    Ok(unsafe { Column::view(view.as_ptr(), view.strides()[0], view.len(), keep) })
 }
 
-fn codes(array: &PyReadonlyArray1<'_, i32>) -> Codes {
+fn codes(array: &PyReadonlyArray1<'_, i32>) -> PyResult<Codes> {
+    let array = in_step(array)?;
     match array.as_slice() {
         Ok(slice) => {
             let keep: Arc<Py<PyArray1<i32>>> = Arc::new(array.as_unbound().clone_ref(array.py()));
             // SAFETY: as for `column`.
-            unsafe { Codes::view(slice.as_ptr(), slice.len(), keep) }
+            Ok(unsafe { Codes::view(slice.as_ptr(), slice.len(), keep) })
         }
-        Err(_) => Codes::from(array.as_array().to_vec()),
+        Err(_) => Ok(Codes::from(array.as_array().to_vec())),
     }
 }
 
-fn recipe((numeric, coded): PyColumn<'_>) -> Recipe {
-    Recipe {
+fn recipe((numeric, coded): PyColumn<'_>) -> PyResult<Recipe> {
+    let table =
+        |(source, table): (usize, PyReadonlyArray1<'_, f64>)| Ok((source, numbers(&table)?));
+    Ok(Recipe {
         numeric,
-        coded: coded
-            .into_iter()
-            .map(|(source, table)| (source, table.as_array().to_vec()))
-            .collect(),
-    }
+        coded: coded.into_iter().map(table).collect::<PyResult<_>>()?,
+    })
 }
 
 fn check(good: bool, text: &str) -> PyResult<()> {
@@ -114,6 +137,10 @@ fn validate(design: &Design) -> PyResult<()> {
         )?;
     }
     check(
+        (design.groupings.iter()).all(|grouping| i32::try_from(grouping.levels).is_ok()),
+        "more than 2147483647 levels of a grouping factor are not supported",
+    )?;
+    check(
         design
             .terms
             .iter()
@@ -148,28 +175,35 @@ impl PyDesign {
         constant: Option<PyReadonlyArray1<'_, f64>>,
     ) -> PyResult<Self> {
         let table = Table {
-            rows: rows.map(|rows| Arc::new(rows.as_array().to_vec())),
+            rows: match rows {
+                Some(rows) => Some(Arc::new(in_step(&rows)?.as_array().to_vec())),
+                None => None,
+            },
             n_table,
-            numeric: numeric.iter().map(column).collect(),
-            codes: codes.iter().map(self::codes).collect(),
-            response: response.as_ref().map(column),
-            weights: weights.as_ref().map(column),
-            offset: offset.as_ref().map(column),
+            numeric: numeric.iter().map(column).collect::<PyResult<_>>()?,
+            codes: codes.iter().map(self::codes).collect::<PyResult<_>>()?,
+            response: response.as_ref().map(column).transpose()?,
+            weights: weights.as_ref().map(column).transpose()?,
+            offset: offset.as_ref().map(column).transpose()?,
         };
-        let grouping = |(codes, levels): &(PyReadonlyArray1<'_, i32>, usize)| Grouping {
-            codes: self::codes(codes),
-            levels: *levels,
+        let grouping = |(codes, levels): &(PyReadonlyArray1<'_, i32>, usize)| {
+            Ok(Grouping {
+                codes: self::codes(codes)?,
+                levels: *levels,
+            })
         };
-        let term = |(grouping, columns): (usize, Vec<PyColumn<'_>>)| RandomTerm {
-            grouping,
-            columns: columns.into_iter().map(recipe).collect(),
+        let term = |(grouping, columns): (usize, Vec<PyColumn<'_>>)| {
+            Ok(RandomTerm {
+                grouping,
+                columns: columns.into_iter().map(recipe).collect::<PyResult<_>>()?,
+            })
         };
         let design = Design {
             table,
-            fixed: fixed.into_iter().map(recipe).collect(),
-            constant: constant.map(|constant| constant.as_array().to_vec()),
-            groupings: groups.iter().map(grouping).collect(),
-            terms: terms.into_iter().map(term).collect(),
+            fixed: fixed.into_iter().map(recipe).collect::<PyResult<_>>()?,
+            constant: constant.as_ref().map(numbers).transpose()?,
+            groupings: groups.iter().map(grouping).collect::<PyResult<_>>()?,
+            terms: terms.into_iter().map(term).collect::<PyResult<_>>()?,
         };
         validate(&design)?;
         Ok(PyDesign {
@@ -197,13 +231,17 @@ impl PyDesign {
         n_threads: Option<usize>,
         callback: Option<Py<PyAny>>,
     ) -> PyResult<PyFit> {
+        check(
+            time_limit.is_none_or(|seconds| seconds >= 0.0),
+            "time_limit must be a number of seconds, 0 or more",
+        )?;
         let settings = Settings {
             optimizer: optimizer_named(optimizer)?,
             tolerance,
             max_evaluations,
             time_limit: time_limit
                 .map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)),
-            start: start.map(|start| start.as_array().to_vec()),
+            start: start.as_ref().map(numbers).transpose()?,
         };
         check(
             self.design.table.response.is_some(),
@@ -217,9 +255,9 @@ impl PyDesign {
         &self,
         py: Python<'py>,
         beta: PyReadonlyArray1<'py, f64>,
-        modes: Vec<Option<numpy::PyReadonlyArray2<'py, f64>>>,
+        modes: Vec<Option<PyReadonlyArray2<'py, f64>>>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let beta = beta.as_array().to_vec();
+        let beta = numbers(&beta)?;
         check(
             beta.len() == self.design.fixed.len(),
             "beta must have one element a fixed column",
@@ -235,15 +273,20 @@ impl PyDesign {
                 modes.as_ref().is_none_or(|modes| modes.shape() == shape),
                 "modes must be levels x effects",
             )?;
+            let codes = self.design.groupings[term.grouping].codes.as_slice();
+            let known = |&code: &i32| code < 0 || (code as usize) < levels;
+            check(
+                modes.is_none() || codes.iter().all(known),
+                "a code lies beyond the levels of its grouping factor",
+            )?;
         }
+        let values = |modes: &PyReadonlyArray2<'py, f64>| -> PyResult<Vec<f64>> {
+            Ok(in_step(modes)?.as_array().iter().copied().collect())
+        };
         let modes: Vec<Option<Vec<f64>>> = modes
             .iter()
-            .map(|modes| {
-                modes
-                    .as_ref()
-                    .map(|m| m.as_array().iter().copied().collect())
-            })
-            .collect();
+            .map(|modes| modes.as_ref().map(values).transpose())
+            .collect::<PyResult<_>>()?;
         let design = self.design.clone();
         let out = supervise(py, manner(&self.design, None, None), move |team, _| {
             Ok(predictor::linear_predictor(&design, &beta, &modes, team))
@@ -271,7 +314,7 @@ impl PyDesign {
 /// A design with another response (by reference).
 pub fn with_response(design: &Design, y: &PyReadonlyArray1<'_, f64>) -> PyResult<Design> {
     let mut design = design.clone();
-    design.table.response = Some(column(y));
+    design.table.response = Some(column(y)?);
     validate(&design)?;
     Ok(design)
 }

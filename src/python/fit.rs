@@ -1,6 +1,6 @@
 //! `Fit`: a fitted model's numbers, and the criterion at any θ.
 
-use super::design::{fit, with_response};
+use super::design::{fit, numbers, with_response};
 use super::supervise::{supervise, Manner};
 use crate::columns::Design;
 use crate::describe;
@@ -159,7 +159,7 @@ impl PyFit {
 
     /// The criterion at the user's θ.
     fn objective(&self, py: Python<'_>, theta: PyReadonlyArray1<'_, f64>) -> PyResult<f64> {
-        let (fit, theta) = (self.fit.clone(), theta.as_array().to_vec());
+        let (fit, theta) = (self.fit.clone(), numbers(&theta)?);
         supervise(py, self.manner(), move |team, _| {
             evaluate::objective(&fit, &theta, team)
         })
@@ -171,7 +171,7 @@ impl PyFit {
         py: Python<'py>,
         theta: PyReadonlyArray1<'py, f64>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let (fit, theta) = (self.fit.clone(), theta.as_array().to_vec());
+        let (fit, theta) = (self.fit.clone(), numbers(&theta)?);
         let gradient = supervise(py, self.manner(), move |team, _| {
             evaluate::gradient(&fit, &theta, team)
         })?;
