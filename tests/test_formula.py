@@ -92,6 +92,7 @@ REFUSED = {
     "y ~ x | g": (6, "parentheses around a random term"),
     "y ~ (1 | g | h)": (11, "second"),
     "y ~ ((1 | g) | h)": (10, "inside another"),
+    "y ~ x %z + (1 | g)": (6, "never closed"),
     "y ~ x - (1 | g)": (13, "no such random term"),
     "y ~ x:(1 | g)": (11, "only be added"),
     "y ~ (0 | g)": (9, "nothing varies"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -230,3 +231,10 @@ def test_reml_criteria_of_different_fixed_effects(slopes: Any) -> None:
 
 def test_weights_of_one_are_no_weights(slopes: Any) -> None:
     quiet(mm.lmer(clinic.INTERCEPTS, clinic.data(), weights=np.ones(300)), slopes)
+
+
+def test_chisq_prints_to_four_decimals(intercepts: Any, slopes: Any) -> None:
+    """As R's printCoefmat: a small statistic does not lengthen the others."""
+    text = str(quiet(clinic.ordinary(), intercepts, clinic.fit(clinic.UNCORRELATED), slopes))
+    cells = [line.split()[7] for line in text.splitlines() if re.match(r"model [234]  ", line)]
+    assert cells == ["126.7453", "12.4854", "1.5128"]

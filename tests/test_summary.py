@@ -249,9 +249,10 @@ def test_html_escapes_names() -> None:
 
 @pytest.mark.parametrize("model", [lambda: clinic.fit(clinic.SLOPES), clinic.ordinary])
 def test_one_line_representation(model: Any) -> None:
-    text = repr(model())
-    assert "\n" not in text
-    assert "300 rows" in text
+    m = model()
+    assert "\n" not in repr(m)
+    assert "300 rows" in repr(m)
+    assert str(m) == str(m.summary())
 
 
 def test_convergence_failure_is_stated() -> None:

@@ -246,9 +246,8 @@ def warn_about_fit(fit: Fit, terms: tuple[TermInfo, ...], fixed_names: tuple[str
     if fit.dropped:
         names = ", ".join(fixed_names[j] for j in fit.dropped)
         message = (
-            f"the fixed effects are rank deficient: dropped {names}, a linear combination of the "
-            "columns before (the coefficient is NaN); remove it from the formula, or look for "
-            "cells without data"
+            f"the fixed effects are rank deficient: dropped {names}, which the columns before "
+            "determine (NaN in m.fixef); simplify the formula, or look for cells without data"
         )
         warn(message, RankDeficiencyWarning)
     if not fit.converged:

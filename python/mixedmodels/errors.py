@@ -107,7 +107,7 @@ def _pointer(formula: str | None, position: int | None) -> str:
     """The formula on a line of its own with a caret under `position`, cut to a readable width."""
     if formula is None or position is None:
         return ""
-    flat = "".join(" " if c in "\r\n\t" else c for c in formula)
+    flat = "".join(c if c.isprintable() else " " for c in formula)
     position = max(0, min(position, len(flat)))
     start = max(0, position - _WIDTH // 2) if len(flat) > _WIDTH else 0
     stop = min(len(flat), start + _WIDTH)

@@ -171,7 +171,8 @@ class Evaluator(FactorFunctions):
         if np.ndim(value) == 1:
             if len(value) != self.table.n:
                 raise DataError(
-                    f"'{node.name}' of context= has {len(value)} values; expected {self.table.n}"
+                    f"'{node.name}' of context= has {len(value)} values; expected {self.table.n}, "
+                    "one a row. Make it a column of the table"
                 )
             return Table({node.name: value}).column(node.name)
         return value  # a contrast matrix

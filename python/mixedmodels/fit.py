@@ -45,7 +45,8 @@ def lmer(
         lme4's language: "y ~ x + (1 + x | g)", "y ~ f + (1 | a/b)", "log(y) ~ poly(x, 2) + (x ||
         g)".
     data
-        A pandas, polars or pyarrow table, or a dict of arrays; n rows.
+        A pandas, polars or pyarrow table, or a dict of arrays; n rows. Columns of float64 are kept
+        by reference, not copied: do not change their arrays in place while the model is in use.
     REML
         Restricted maximum likelihood (default) or, if False, maximum likelihood.
     weights
@@ -81,6 +82,8 @@ def lmer(
         The formula is not understood, or has no random effects (then `lm` is meant).
     DataError
         The data do not allow the model.
+    ArgumentError
+        An argument is not one of the values listed here.
     ConvergenceError
         There is no optimum that could be reported.
 
@@ -130,6 +133,11 @@ def lm(
     Arguments as in `lmer`, without random effects in the formula. σ̂² = RSS/(n − p); the
     likelihood is the ML one, as in R's logLik(lm).
 
+    Returns
+    -------
+    LinearModel
+        Fitted and immutable.
+
     Raises
     ------
     FormulaError
@@ -174,7 +182,7 @@ def lmer_arrays(
     Parameters
     ----------
     y
-        Response, shape (n,).
+        Response, shape (n,). Arrays of float64 are kept by reference, as in `lmer`.
     X
         Fixed-effects columns, shape (n, p), the intercept's ones included.
     terms
@@ -182,6 +190,12 @@ def lmer_arrays(
         Columns of one term are correlated; give two terms for uncorrelated ones.
     REML, weights, offset, control, n_threads, verbose, callback
         As in `lmer`; weights and offset are arrays.
+
+    Returns
+    -------
+    LinearMixedModel
+        Fitted and immutable; its columns are named after those of DataFrames and Series, else x1,
+        x2, ..., and its groups after their Series, else g1, g2, ....
 
     Raises
     ------

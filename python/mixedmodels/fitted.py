@@ -8,6 +8,7 @@ returns.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -58,14 +59,17 @@ def optimize(
     design: Design | None = None,
 ) -> Fit:
     """One fit in the kernel, with its progress line."""
-    if not isinstance(REML, bool):
+    if not isinstance(REML, bool | np.bool_):
         raise ArgumentError(f"REML is {REML!r}; expected True or False")
     _check_threads(n_threads)
     n_theta = sum(len(t.columns) * (len(t.columns) + 1) // 2 for t in matrices.terms)
     criterion = "REML criterion" if REML else "deviance"
     with Progress(criterion, verbose=verbose, callback=callback) as progress:
         return (design or matrices.design).fit(
-            reml=REML, n_threads=n_threads, callback=progress.hook, **control.settings(n_theta)
+            reml=bool(REML),
+            n_threads=n_threads,
+            callback=progress.hook,
+            **control.settings(n_theta),
         )
 
 
@@ -78,7 +82,7 @@ def _check_threads(n_threads: int | None) -> None:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FittedModel:
+class FittedModel(ABC):
     """What `LinearModel` and `LinearMixedModel` share: fixed effects, likelihood, rows, prediction.
 
     Made by `lm`, `lmer` and `lmer_arrays`, never by hand.
@@ -323,6 +327,18 @@ class FittedModel:
             row = m.index[int(np.flatnonzero(~np.isfinite(kept))[0])]
             raise DataError(f"the new response is missing or infinite in row {row!r}")
         return values
+
+    def __str__(self) -> str:
+        """What `print(m)` shows: the summary. `repr(m)` is one line, for logs."""
+        return str(self.summary())
+
+    def _repr_html_(self) -> str:
+        html: str = self.summary()._repr_html_()
+        return html
+
+    @abstractmethod
+    def summary(self) -> Any:
+        """Everything on one page."""
 
     def __copy__(self) -> Self:
         return self  # immutable: a copy would be the same

@@ -101,7 +101,7 @@ def _remove_bar(left: TermSet, bar: _Bar) -> None:
     """`(x | g) - (x | g)`, as `update(". ~ . - (x | g)")` writes it."""
     same = [term for term in left if bar.is_same(term)]
     if not same:
-        message = "there is no such random term to subtract; write it as where it was added"
+        message = "there is no such random term to subtract; write it as it was added"
         raise _Problem(message, [*bar.columns, *bar.groups])
     for term in same:
         del left.values[term]

@@ -70,7 +70,7 @@ def _format(name: str, values: NDArray[np.float64]) -> list[str]:
         return p_values(values, 4)
     if name in ("npar", "Df"):
         return ["" if math.isnan(value) else f"{value:.0f}" for value in values]
-    cells = decimals(values, 5, missing="")
+    cells = decimals(np.round(values, 4) if name == "Chisq" else values, 5, missing="")
     if any("." in cell for cell in cells):
         return cells
     return ["" if math.isnan(value) else f"{value:.1f}" for value in values]
@@ -178,7 +178,8 @@ def _require_same_data(models: Sequence[FittedModel]) -> None:
         if not np.array_equal(first._response, model._response):
             raise DataError(
                 f"models 1 and {k} were fitted to different responses ({_response_name(first)}, "
-                f"{_response_name(model)}, or other rows), so their likelihoods cannot be compared"
+                f"{_response_name(model)}) or other rows, so their likelihoods cannot be compared: "
+                "fit both to the same response in the same table"
             )
         if not _same_weights(first, model):
             raise DataError(

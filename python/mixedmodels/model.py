@@ -183,9 +183,6 @@ class LinearMixedModel(FittedModel):
             f"{self.convergence.verdict}>"
         )
 
-    def _repr_html_(self) -> str:
-        return self.summary()._repr_html_()
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LinearModel(FittedModel):
@@ -239,9 +236,6 @@ class LinearModel(FittedModel):
 
     def __repr__(self) -> str:
         return f"<LinearModel {self.formula} · {self.nobs} rows · sigma {self.sigma:.4g}>"
-
-    def _repr_html_(self) -> str:
-        return self.summary()._repr_html_()
 
 
 def with_criterion(model: LinearMixedModel, REML: bool) -> LinearMixedModel:

@@ -143,7 +143,7 @@ def html_table(
         )
         body.append(f"<tr>{name}{cells}</tr>")
     return (
-        '<table style="border-collapse:collapse;font-variant-numeric:tabular-nums">'
+        '<table style="border-collapse:collapse;margin:.4em 0;font-variant-numeric:tabular-nums">'
         f'<thead style="border-bottom:1px solid"><tr>{stub}{head}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table>"
     )
