@@ -39,6 +39,11 @@ def set_value(column: str, row: int, value: float) -> pd.DataFrame:
     return data
 
 
+def polars_with(column: Callable[[Any], Any]) -> Any:
+    pl = pytest.importorskip("polars", minversion="1.18")
+    return pl.from_pandas(table()).with_columns(column(pl))
+
+
 # What is done → (the error, words of its message).
 ERRORS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "empty frame": (lambda: fit(data=pd.DataFrame()), mm.DataError, "no rows"),
@@ -130,6 +135,21 @@ ERRORS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         lambda: fit(data=table(x=table()["x"] * 1e-300)),
         mm.DataError,
         "largest absolute value of 'x'.*another unit",
+    ),
+    "lists as groups": (
+        lambda: fit(data=polars_with(lambda pl: pl.concat_list("g", "g").alias("g"))),
+        mm.DataError,
+        "'g' cannot be used as a factor",
+    ),
+    "structs as a predictor": (
+        lambda: fit(data=polars_with(lambda pl: pl.struct("y", "g").alias("x"))),
+        mm.DataError,
+        "'x' is not numeric",
+    ),
+    "numbers that numpy does not have": (
+        lambda: fit(data=polars_with(lambda pl: pl.col("g").cast(pl.Int128).alias("x"))),
+        mm.DataError,
+        "'x' cannot be read as numbers",
     ),
     "a list as data": (lambda: fit(data=[1, 2]), mm.DataError, "expected a pandas"),
     "a factor of one level": (

@@ -66,6 +66,8 @@ class Column:
         return self._object_kind() if kind == "object" else kind
 
     def _object_kind(self) -> str:
+        if self._objects.ndim != 1:  # polars gives structs and arrays as rows of a matrix
+            return "object"
         inferred = pd.api.types.infer_dtype(self._objects, skipna=True)
         kinds = {
             "string": "text", "boolean": "boolean", "date": "date", "datetime": "date",
@@ -100,8 +102,8 @@ class Column:
         native = self._series.to_native()
         try:
             return _floats(native, self._series)
-        except (TypeError, ValueError) as error:
-            raise DataError(f"column '{self.name}' cannot be read as numbers: {error}") from None
+        except Exception as error:  # every data frame library raises types of its own
+            raise DataError(f"column '{self.name}' cannot be read as numbers: {error}") from error
 
     def _seconds(self) -> NDArray[np.float64]:
         """R's numbers: days since 1970 for dates, seconds for times."""
@@ -123,7 +125,11 @@ class Column:
         if isinstance(native, pd.Series):
             plain = isinstance(native.dtype, np.dtype)
             return factorise(native.to_numpy() if plain else native.array, self.name)
-        return factorise(_plain_values(self._series), self.name)
+        try:
+            values = _plain_values(self._series)
+        except Exception as error:  # every data frame library raises types of its own
+            raise DataError(f"column '{self.name}' cannot be read: {error}") from error
+        return factorise(values, self.name)
 
 
 def _floats(native: Any, series: Any) -> NDArray[np.float64]:

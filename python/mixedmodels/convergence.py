@@ -153,10 +153,12 @@ class Convergence:
 
 
 def term_label(term: TermInfo) -> str:
-    """A term as in a formula: "(1 + x | g)"."""
+    """A term as in a formula: "(1 + x | g)"; of many columns the first ones."""
     columns = ["1" if column == "(Intercept)" else column for column in term.columns]
     if columns[0] != "1":
         columns.insert(0, "0")
+    if len(columns) > 7:
+        columns[6:] = ["..."]
     return f"({' + '.join(columns)} | {term.group})"
 
 

@@ -122,7 +122,7 @@ def factorise(values: Any, name: str) -> Factor:
             return small
     try:
         codes, uniques = pd.factorize(values)
-    except TypeError as error:
+    except (TypeError, NotImplementedError) as error:  # lists, structs: nothing to hash
         raise DataError(f"column '{name}' cannot be used as a factor: {error}") from None
     order = _sort_order(uniques)
     levels = pd.Index(uniques).take(order)
