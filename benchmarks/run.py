@@ -127,6 +127,18 @@ def rows(case: Case, results: dict[str, Result]) -> list[list[str]]:
     return table
 
 
+def overview(table: list[list[str]], packages: list[str]) -> str:
+    """One row a case, as in the README: time, ratio to ours, memory."""
+    cases = list(dict.fromkeys(row[0] for row in table))
+    cell = {(row[0], row[1]): f"{row[2]} ({row[3]} ×), {row[4]}" for row in table}
+    ours = {(row[0], row[1]): f"{row[2]}, {row[4]}" for row in table if row[1] == "mixedmodels"}
+    lines = [["case", *packages], ["---", *["--:"] * len(packages)]]
+    for case in cases:
+        found = [(cell | ours).get((case, package), "-") for package in packages]
+        lines.append([case, *found])
+    return markdown_lines(lines)
+
+
 def import_seconds(repeat: int = 9) -> float:
     """Median time to import `lmer` (public names load on first use) once pandas is there."""
     code = "import pandas, time; t = time.perf_counter(); from mixedmodels import lmer"
@@ -138,7 +150,10 @@ def import_seconds(repeat: int = 9) -> float:
 
 def markdown(table: list[list[str]]) -> str:
     header = ["case", "package", "time", "times ours", "memory", "REML criterion"]
-    lines = [header, ["---", "---", "--:", "--:", "--:", "--:"], *table]
+    return markdown_lines([header, ["---", "---", "--:", "--:", "--:", "--:"], *table])
+
+
+def markdown_lines(lines: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
@@ -169,7 +184,7 @@ def main() -> None:
     for name in options.cases:
         results = run_case(CASES[name], packages, options.repeat, options.limit)
         table += rows(CASES[name], results)
-    text = f"{machine()}\n\n{markdown(table)}"
+    text = f"{machine()}\n\n{markdown(table)}\n{overview(table, packages)}"
     if "mixedmodels" in packages:
         text += f"\n`from mixedmodels import lmer` after pandas: {time_text(import_seconds())}\n"
     options.output.parent.mkdir(parents=True, exist_ok=True)
