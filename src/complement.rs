@@ -8,6 +8,7 @@ use crate::aligned::Aligned;
 use crate::derivatives::{leading_answers, Directions};
 use crate::error::Result;
 use crate::factor::Factor;
+use crate::gram::add;
 use crate::lambda::Small;
 use crate::leading::solve_upper;
 use crate::parallel::Team;
@@ -237,39 +238,44 @@ fn complement_product(factor: &Factor<'_>, x: &[f64], columns: usize, team: &Tea
 /// Σ [K_kk − ‖L⁻¹Λ'K_k‖²] over a group's levels.
 fn sum_by_products(factor: &Factor<'_>, group: usize, team: &Team) -> Result<Small> {
     let symbolic = &factor.system.symbolic;
-    let (size, q) = (symbolic.size, factor.rest_lambda(group as u32).cols);
+    let q = factor.rest_lambda(group as u32).cols;
     let nodes: Vec<usize> = (0..symbolic.nodes())
         .filter(|&node| symbolic.group[node] as usize == group)
         .collect();
+    let batches: Vec<&[usize]> = nodes.chunks((BATCH / q).max(1)).collect();
     let mut sum = Small::zeros(q, q);
-    for batch in nodes.chunks((BATCH / q).max(1)) {
-        team.check()?;
-        let columns = batch.len() * q;
-        let mut unit = vec![0.0; size * columns];
-        for (k, &node) in batch.iter().enumerate() {
-            symbolic
-                .columns(node)
-                .enumerate()
-                .for_each(|(i, row)| unit[row + (k * q + i) * size] = 1.0);
+    let task = |k: usize| sum_of_batch(factor, batches[k], q, team);
+    team.fold(batches.len(), task, |part: Small| {
+        add(&mut sum.data, &part.data)
+    })?;
+    Ok(sum)
+}
+
+/// The same over a batch of levels.
+fn sum_of_batch(factor: &Factor<'_>, batch: &[usize], q: usize, team: &Team) -> Small {
+    let symbolic = &factor.system.symbolic;
+    let (size, columns) = (symbolic.size, batch.len() * q);
+    let mut unit = vec![0.0; size * columns];
+    for (k, &node) in batch.iter().enumerate() {
+        for (i, row) in symbolic.columns(node).enumerate() {
+            unit[row + (k * q + i) * size] = 1.0;
         }
-        let product = complement_product(factor, &unit, columns, team);
-        let mut solved = Aligned::zeros(size * columns);
-        factor.add_scaled(&product, columns, &mut solved);
-        factor.forward(&mut solved, columns);
-        for (k, &node) in batch.iter().enumerate() {
-            let width = symbolic.columns(node).len();
-            for b in 0..width {
-                for a in 0..width {
-                    let (x, y) = (
-                        &solved[(k * q + a) * size..][..size],
-                        &solved[(k * q + b) * size..][..size],
-                    );
-                    let explained: f64 = x.iter().zip(y).map(|(x, y)| x * y).sum();
-                    sum.data[a + b * q] +=
-                        product[symbolic.scalar[node] + a + (k * q + b) * size] - explained;
-                }
+    }
+    let product = complement_product(factor, &unit, columns, team);
+    let mut solved = Aligned::zeros(size * columns);
+    factor.add_scaled(&product, columns, &mut solved);
+    factor.forward(&mut solved, columns);
+    let mut sum = Small::zeros(q, q);
+    for (k, &node) in batch.iter().enumerate() {
+        let width = symbolic.columns(node).len();
+        for b in 0..width {
+            for a in 0..width {
+                let column = |i: usize| &solved[(k * q + i) * size..][..size];
+                let explained: f64 = column(a).iter().zip(column(b)).map(|(x, y)| x * y).sum();
+                let direct = product[symbolic.scalar[node] + a + (k * q + b) * size];
+                sum.data[a + b * q] += direct - explained;
             }
         }
     }
-    Ok(sum)
+    sum
 }

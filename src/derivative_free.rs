@@ -1,7 +1,7 @@
 //! The derivative-free way: Nelder & Mead (1965) from `argmin`, for when derivatives are not trusted.
 
 use crate::error::{Error, Result};
-use crate::optimize::{Optimizer, Outcome, Reason, Settings};
+use crate::optimize::{Optimizer, Outcome, Reason, Report, Settings};
 use crate::problem::Problem;
 use crate::quadratic::Quadratic;
 use argmin::core::{CostFunction, Executor, State, TerminationReason, TerminationStatus};
@@ -17,6 +17,7 @@ struct Criterion<'c, 'p, 's, 'a> {
     problem: &'c RefCell<&'p mut Problem<'s, 'a>>,
     /// One step may take several evaluations: past the limit they are refused, at no cost.
     most: usize,
+    report: Report<'c>,
 }
 
 impl CostFunction for Criterion<'_, '_, '_, '_> {
@@ -29,19 +30,27 @@ impl CostFunction for Criterion<'_, '_, '_, '_> {
             return Ok(f64::MAX);
         }
         let value = problem.value(theta)?;
+        // A simplex has no decrement.
+        (self.report)(problem.evaluations, value, f64::NAN);
         Ok(if value.is_finite() { value } else { f64::MAX })
     }
 }
 
 /// Minimise from `start`.
-pub fn run(problem: &mut Problem<'_, '_>, settings: &Settings, start: Vec<f64>) -> Result<Outcome> {
+pub fn run(
+    problem: &mut Problem<'_, '_>,
+    settings: &Settings,
+    start: Vec<f64>,
+    report: Report<'_>,
+) -> Result<Outcome> {
     let mut best = start;
     let mut criterion = problem.value(&best)?;
     let mut reason = Reason::Simplex;
     let mut iterations = 0;
     for round in 0..RESTARTS {
         let left = settings.max_evaluations.saturating_sub(problem.evaluations);
-        let (theta, value, status, steps) = simplex(problem, &best, settings, left, round)?;
+        let (theta, value, status, steps) =
+            simplex(problem, &best, settings, (left, round), report)?;
         iterations += steps;
         let gained = criterion - value;
         if value < criterion {
@@ -73,8 +82,8 @@ fn simplex(
     problem: &mut Problem<'_, '_>,
     start: &[f64],
     settings: &Settings,
-    left: usize,
-    round: usize,
+    (left, round): (usize, usize),
+    report: Report<'_>,
 ) -> Result<End> {
     let size = 0.3 / (1 << (2 * round)) as f64;
     let mut corners = vec![start.to_vec()];
@@ -95,6 +104,7 @@ fn simplex(
     let criterion = Criterion {
         problem: &shared,
         most,
+        report,
     };
     let mut executor =
         Executor::new(criterion, solver).configure(|state| state.max_iters(left as u64));

@@ -17,7 +17,7 @@
 //!     │  criterion, β and σ profiled out                     │              objective
 //!     │  gradient and average information                    │              derivatives · complement · information
 //!     ▼                                                      │
-//!  moments ──▶ trust-region Newton ──────────────────────────┘           start · optimize · quadratic · derivative_free
+//!  moments ──▶ trust-region Newton ──────────────────────────┘           start · optimize · quadratic · secant · derivative_free
 //!     │  zeros of θ and their multipliers                                   multipliers
 //!     ▼
 //!  Fit: β, σ, θ, conditional modes, verdict                              lmm · modes
@@ -63,6 +63,7 @@ pub mod random_matrix;
 pub mod rank;
 pub mod reparametrise;
 pub mod residual;
+pub mod secant;
 pub mod start;
 pub mod symbolic;
 pub mod system;

@@ -101,7 +101,9 @@ fn optimise(
     let mut best: Option<Outcome> = None;
     for &optimizer in &order[first..] {
         let outcome = match optimizer {
-            Optimizer::NelderMead => derivative_free::run(problem, settings, theta.clone())?,
+            Optimizer::NelderMead => {
+                derivative_free::run(problem, settings, theta.clone(), report)?
+            }
             _ => Search::new(problem, settings, optimizer, report, began).run(theta.clone())?,
         };
         let stuck = outcome.reason == Reason::NoProgress;
@@ -142,9 +144,8 @@ fn without_parameters(problem: &mut Problem<'_, '_>) -> Result<Outcome> {
 pub fn from_user(system: &System, theta: &[f64]) -> Result<Vec<f64>> {
     if theta.len() != system.parameters || theta.iter().any(|value| !value.is_finite()) {
         return Err(Error::Data(format!(
-            "theta must have {} finite elements, found {}",
-            system.parameters,
-            theta.len()
+            "theta must have {} elements, all finite; found {:?}",
+            system.parameters, theta
         )));
     }
     let mut internal = theta.to_vec();

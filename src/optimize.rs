@@ -9,7 +9,8 @@ use crate::derivatives::Derivatives;
 use crate::error::{Error, Result};
 use crate::lambda::Small;
 use crate::problem::Problem;
-use crate::quadratic::{dot, norm, Quadratic};
+use crate::quadratic::{norm, Quadratic};
+use crate::secant::{self, minus};
 use std::time::{Duration, Instant};
 
 /// Which method proposes the steps.
@@ -114,14 +115,23 @@ struct Point {
     criterion: f64,
     gradient: Vec<f64>,
     model: Quadratic,
+    information: Vec<f64>,
     g: Vec<Small>,
     scale: Vec<f64>,
 }
 
+/// A step is slow if this share of the decrement is left, and so many in a row call for a correction.
+const STALLED: f64 = 0.3;
+const SLOW: usize = 3;
+/// So many call for the exact Hessian.
+const VERY_SLOW: usize = 8;
+/// Relative step of the differences that correct the average information.
+const DIFFERENCE: f64 = 1e-6;
 /// A decrement (deviance units) that is left where the gradient's rounding allows no better.
 const ROUNDING: f64 = 1e-6;
-/// Evaluations so expensive (multiplications) that polishing stops at one last step.
-const EXPENSIVE: f64 = 2e8;
+/// Polishing steps by the cost of an evaluation (multiplications): the last digits are for models where
+/// they cost nothing.
+const POLISH: [(f64, usize); 2] = [(1e6, 10), (2e8, 1)];
 
 /// One run of the trust-region method.
 pub struct Search<'p, 's, 'a> {
@@ -133,6 +143,11 @@ pub struct Search<'p, 's, 'a> {
     iterations: usize,
     /// Was the last step too small for the criterion to resolve?
     blind: bool,
+    /// Accepted steps in a row that hardly shrank the decrement.
+    slow: usize,
+    correcting: bool,
+    /// What the average information lacks of the Hessian, once steps are slow.
+    correction: Vec<f64>,
     bfgs: Vec<f64>,
 }
 
@@ -152,6 +167,9 @@ impl<'p, 's, 'a> Search<'p, 's, 'a> {
             optimizer,
             iterations: 0,
             blind: false,
+            slow: 0,
+            correcting: false,
+            correction: Vec::new(),
             bfgs: Vec::new(),
         }
     }
@@ -188,7 +206,7 @@ impl<'p, 's, 'a> Search<'p, 's, 'a> {
                 break Reason::TimeLimit;
             }
             match self.advance(&point, &mut radius)? {
-                Some(next) => point = next,
+                Some(next) => point = self.pace(&point, next)?,
                 None if self.blind && point.model.decrement() < ROUNDING => break Reason::Rounding,
                 None if radius < 1e-11 * norm(&point.theta).max(1.0) => break Reason::NoProgress,
                 None => {}
@@ -227,16 +245,79 @@ impl<'p, 's, 'a> Search<'p, 's, 'a> {
         } = self.problem.derivatives()?;
         let matrix = match self.optimizer {
             Optimizer::Bfgs => self.bfgs_matrix(&theta, &gradient, before, &information),
-            _ => information,
+            _ => self.corrected(&theta, &gradient, before, &information),
         };
         Ok(Point {
             model: Quadratic::new(&matrix, &gradient)?,
+            information,
             theta,
             criterion,
             gradient,
             g,
             scale,
         })
+    }
+
+    /// Count the slow steps, and correct the model when there are too many.
+    fn pace(&mut self, point: &Point, mut next: Point) -> Result<Point> {
+        let stalled = next.model.decrement() > STALLED * point.model.decrement();
+        self.slow = if stalled { self.slow + 1 } else { 0 };
+        self.correcting |= self.slow == SLOW;
+        if self.slow == VERY_SLOW && self.optimizer == Optimizer::Newton {
+            self.slow = 0;
+            self.correct(&mut next)?;
+        }
+        Ok(next)
+    }
+
+    /// Learn what the average information lacks of the Hessian at this point, by differences of the
+    /// exact gradient.
+    fn correct(&mut self, point: &mut Point) -> Result<()> {
+        let size = point.theta.len();
+        let mut hessian = vec![0.0; size * size];
+        for k in 0..size {
+            let mut theta = point.theta.clone();
+            theta[k] += DIFFERENCE * theta[k].abs().max(0.1);
+            if !self.problem.value(&theta)?.is_finite() {
+                return Ok(());
+            }
+            let gradient = self.problem.derivatives()?.gradient;
+            let step = theta[k] - point.theta[k];
+            for l in 0..size {
+                let value = 0.5 * (gradient[l] - point.gradient[l]) / step;
+                hessian[k * size + l] += value;
+                hessian[l * size + k] += value;
+            }
+        }
+        self.correction = (hessian.iter().zip(&point.information))
+            .map(|(exact, average)| exact - average)
+            .collect();
+        point.model = Quadratic::new(&hessian, &point.gradient)?;
+        Ok(())
+    }
+
+    /// The average information with what secants have taught about it, once steps are slow.
+    fn corrected(
+        &mut self,
+        theta: &[f64],
+        gradient: &[f64],
+        before: Option<&Point>,
+        average: &[f64],
+    ) -> Vec<f64> {
+        let Some(before) = before.filter(|_| self.correcting) else {
+            self.correction = vec![0.0; average.len()];
+            return average.to_vec();
+        };
+        let (step, change) = (
+            minus(theta, &before.theta),
+            minus(gradient, &before.gradient),
+        );
+        secant::correct(&mut self.correction, average, &step, &change);
+        average
+            .iter()
+            .zip(&self.correction)
+            .map(|(a, more)| a + more)
+            .collect()
     }
 
     /// BFGS update of the model's matrix; the first one is the diagonal of the average information.
@@ -248,33 +329,18 @@ impl<'p, 's, 'a> Search<'p, 's, 'a> {
         first: &[f64],
     ) -> Vec<f64> {
         let size = theta.len();
-        let Some(before) = before else {
-            self.bfgs = vec![0.0; size * size];
-            (0..size).for_each(|i| self.bfgs[i * size + i] = first[i * size + i].abs().max(1e-8));
-            return self.bfgs.clone();
-        };
-        let step: Vec<f64> = theta
-            .iter()
-            .zip(&before.theta)
-            .map(|(a, b)| a - b)
-            .collect();
-        let change: Vec<f64> = gradient
-            .iter()
-            .zip(&before.gradient)
-            .map(|(a, b)| a - b)
-            .collect();
-        let image: Vec<f64> = self
-            .bfgs
-            .chunks_exact(size)
-            .map(|row| dot(row, &step))
-            .collect();
-        let (curvature, energy) = (dot(&change, &step), dot(&image, &step));
-        if curvature > 1e-12 * norm(&change) * norm(&step) && energy > 0.0 {
-            for i in 0..size {
-                for j in 0..size {
-                    self.bfgs[i * size + j] +=
-                        change[i] * change[j] / curvature - image[i] * image[j] / energy;
-                }
+        match before {
+            Some(before) => {
+                secant::bfgs(
+                    &mut self.bfgs,
+                    &minus(theta, &before.theta),
+                    &minus(gradient, &before.gradient),
+                );
+            }
+            None => {
+                self.bfgs = vec![0.0; size * size];
+                (0..size)
+                    .for_each(|i| self.bfgs[i * size + i] = first[i * size + i].abs().max(1e-8));
             }
         }
         self.bfgs.clone()
@@ -316,11 +382,13 @@ impl<'p, 's, 'a> Search<'p, 's, 'a> {
 
     /// Newton steps on the gradient alone, as long as it shrinks.
     fn polish(&mut self, mut point: Point) -> Result<Point> {
-        let steps = if self.problem.factor.system.symbolic.flops() > EXPENSIVE {
-            0
-        } else {
-            10
-        };
+        let system = self.problem.factor.system;
+        let cost = system.symbolic.flops() + (system.leading.data.len() * system.width) as f64;
+        let steps = POLISH
+            .iter()
+            .find(|(limit, _)| cost < *limit)
+            .map_or(0, |(_, steps)| *steps);
+        self.correcting = true;
         for _ in 0..steps {
             let decrement = point.model.decrement();
             if decrement == 0.0 || self.problem.evaluations >= self.settings.max_evaluations {
