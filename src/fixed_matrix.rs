@@ -6,9 +6,10 @@
 //! afterwards β = scale_y · T β_E + γ shift_y, with T the inverse of the reparametrisation.
 
 use crate::columns::{Design, Recipe, Table};
+use crate::pilot;
 
 /// Rows looked at to choose shifts and scales.
-const PILOT_ROWS: usize = 256;
+pub const PILOT_ROWS: usize = 256;
 
 /// One column as (value − shift) / scale.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,6 +78,8 @@ pub struct FixedCoordinates {
     pub place: Vec<usize>,
     pub columns: Vec<Shifted>,
     pub response: Shifted,
+    /// β₀ taken out of ỹ, by column of X.
+    pub pilot: Vec<f64>,
     /// γ with Xγ = 1.
     pub constant: Option<Vec<f64>>,
 }
@@ -99,12 +102,15 @@ impl FixedCoordinates {
             true => Shifted::IDENTITY,
             false => Shifted::pilot(n, |i| table.value(recipe, table.place(i)), |_, _| true),
         });
-        FixedCoordinates {
+        let mut coordinates = FixedCoordinates {
             columns: columns.collect(),
+            pilot: vec![0.0; place.len()],
             response: Shifted::pilot(n, |i| table.target(table.place(i)), |_, _| true),
             constant: usable_constant(design, &place),
             place,
-        }
+        };
+        coordinates.pilot = pilot::regression(design, &coordinates);
+        coordinates
     }
 
     /// Number of columns of C.
@@ -140,6 +146,13 @@ impl FixedCoordinates {
             let row = table.place(first + i);
             out[i * stride + last] = self.response.apply(table.target(row));
         }
+        for (&place, &pilot) in self.place.iter().zip(&self.pilot) {
+            if pilot != 0.0 {
+                for row in out.chunks_mut(stride).take(count) {
+                    row[last] -= pilot * row[place];
+                }
+            }
+        }
     }
 }
 
@@ -163,8 +176,10 @@ pub struct Basis {
     pub kept: Vec<usize>,
     /// Columns of E as combinations of C, width × rank, column-major.
     pub columns: Vec<f64>,
-    /// The response as a combination of C.
+    /// The response less the pilot, as a combination of C.
     pub response: Vec<f64>,
+    /// The pilot's β of the kept columns.
+    pilot: Vec<f64>,
     spanned: bool,
 }
 
@@ -188,11 +203,19 @@ impl Basis {
         if !spanned {
             response[0] = coordinates.response.shift / coordinates.response.scale;
         }
+        for (k, &pilot) in coordinates.pilot.iter().enumerate() {
+            if !kept.contains(&k) {
+                response[coordinates.place[k]] += pilot;
+            } else if !spanned {
+                response[0] -= pilot * coordinates.columns[k].shift / coordinates.columns[k].scale;
+            }
+        }
         Basis {
             width,
             kept: kept.to_vec(),
             columns,
             response,
+            pilot: kept.iter().map(|&k| coordinates.pilot[k]).collect(),
             spanned,
         }
     }
@@ -233,7 +256,8 @@ impl Basis {
     pub fn beta(&self, coordinates: &FixedCoordinates, beta: &[f64]) -> Vec<f64> {
         let scaled: Vec<f64> = beta
             .iter()
-            .map(|b| b * coordinates.response.scale)
+            .zip(&self.pilot)
+            .map(|(b, pilot)| (b + pilot) * coordinates.response.scale)
             .collect();
         let mut user = self.to_user(coordinates, &scaled);
         if let (true, Some(constant)) = (self.spanned, &coordinates.constant) {

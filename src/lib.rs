@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  Design: columns by reference, recipes of X and Z, grouping codes              columns
-//!     │  shifts and scales of [X y]; terms of one factor amalgamated     fixed_matrix · random_matrix · lambda
+//!     │  shifts and scales of [X y]; terms of one factor amalgamated     fixed_matrix · pilot · random_matrix · lambda
 //!     ▼
 //!  CrossProducts: one pass over the rows, parts that add                 cross_products
 //!     │  Rⱼ | Pⱼ of the leading levels by rotations                         level_sums
@@ -55,6 +55,7 @@ pub mod optimize;
 pub mod ordering;
 pub mod pairs;
 pub mod parallel;
+pub mod pilot;
 pub mod predictor;
 pub mod problem;
 pub mod products;

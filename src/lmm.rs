@@ -19,6 +19,8 @@ use std::time::Instant;
 
 /// A factor whose solves leave more than this of the right-hand side is wrong.
 const RESIDUAL: f64 = 1e-10;
+/// Relative standard deviation up to which groups other than the leading one keep their digits.
+const RATIO: f64 = 1e5;
 /// Share of the response's sum of squares below which a residual sum of squares is rounding.
 const PERFECT: f64 = 1e-14;
 
@@ -237,6 +239,18 @@ fn finish(
         .zip(system.basis.beta(&system.coordinates, &profile.beta))
     {
         beta[k] = value;
+    }
+    let ratio = problem
+        .lambda(&outcome.theta)
+        .iter()
+        .skip(1)
+        .flat_map(|lambda| &lambda.data)
+        .fold(0.0_f64, |m, v| m.max(v.abs()));
+    if ratio > RATIO {
+        messages.push(format!(
+            "a standard deviation of a smaller grouping factor is {ratio:.0e} times the residual's: beyond 1e5 the \
+             criterion keeps few digits; check whether that factor leaves any residual variation"
+        ));
     }
     let multipliers = multipliers::smallest(&system, &outcome);
     if multipliers.iter().any(|&value| value < 0.0) && outcome.reason.converged() {

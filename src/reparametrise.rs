@@ -62,6 +62,21 @@ fn fixed_change(target: &CrossProducts, other: &CrossProducts) -> Small {
     let (factor, amount) = change(other.coordinates.response, target.coordinates.response);
     matrix.set(width - 1, width - 1, factor);
     matrix.set(width - 1, 0, amount);
+    // ỹ less one pilot → ỹ less the other.
+    for (k, &place) in other
+        .coordinates
+        .place
+        .iter()
+        .enumerate()
+        .filter(|(_, &place)| place > 0)
+    {
+        let (old, new) = (other.coordinates.pilot[k], target.coordinates.pilot[k]);
+        for column in [0, place] {
+            let moved = matrix.at(width - 1, column) - new * matrix.at(place, column);
+            matrix.set(width - 1, column, moved);
+        }
+        matrix.set(width - 1, place, matrix.at(width - 1, place) + factor * old);
+    }
     matrix
 }
 

@@ -213,6 +213,66 @@ fn parts_add_up_to_the_whole() {
     }
 }
 
+/// The same design with c·x added to the response.
+fn explained(design: &Design, c: f64) -> Design {
+    let table = &design.table;
+    let y = table.response.as_ref().expect("a response");
+    let sums = (0..table.n_table).map(|i| y.get(i) + c * table.numeric[0].get(i));
+    let mut other = design.clone();
+    other.table.response = Some(Column::from(sums.collect::<Vec<f64>>()));
+    other
+}
+
+#[test]
+fn fixed_effects_that_explain_almost_everything_cost_no_digits() {
+    for &(name, n, factors, nested) in MODELS {
+        let plain = design(n, factors, nested, 23);
+        let base = fit(&plain, 1);
+        for c in [1e2, 1e4, 1e6] {
+            let other = fit(&explained(&plain, c), 1);
+            // The response itself is stored to 1e-16 c only.
+            let allowed = 1e-9 + 1e-13 * c;
+            let error = (base.criterion - other.criterion).abs() / base.criterion.abs();
+            assert!(
+                error < allowed,
+                "{name}, c = {c}: {} {}",
+                base.criterion,
+                other.criterion
+            );
+            assert!(
+                (other.beta[1] - c - base.beta[1]).abs() < 1e-6 + 1e-11 * c,
+                "{name}, c = {c}"
+            );
+        }
+    }
+}
+
+#[test]
+fn parts_of_an_explained_response_add_too() {
+    let (name, n, factors, nested) = MODELS[3];
+    let whole = explained(&design(n, factors, nested, 3), 1e5);
+    let part = |range: std::ops::Range<u32>| {
+        let mut part = whole.clone();
+        part.table.rows = Some(Arc::new(range.collect()));
+        CrossProducts::new(&part, &team(1)).expect(name)
+    };
+    let criterion = |sums: &CrossProducts| {
+        let team = team(1);
+        let system = System::new(sums, &team).expect(name);
+        let mut problem = Problem::new(&system, true, &team);
+        let theta = lmm::from_user(&system, &vec![0.7; system.parameters]).expect(name);
+        problem.value(&theta).expect(name)
+    };
+    let cut = n as u32 / 2;
+    let sum = part(0..cut).add(&part(cut..n as u32)).expect(name);
+    let direct = criterion(&CrossProducts::new(&whole, &team(1)).expect(name));
+    let added = criterion(&sum);
+    assert!(
+        (direct - added).abs() < 1e-7 * direct.abs(),
+        "{direct} against {added}"
+    );
+}
+
 #[test]
 fn parts_of_different_models_do_not_add() {
     let a = CrossProducts::new(&design(100, &[(5, false)], false, 1), &team(1)).expect("a");
