@@ -51,6 +51,22 @@ impl Shifted {
         }
     }
 
+    /// Fill `out[i * stride]` with the shifted and scaled recipe at used rows `first..first + count`.
+    pub fn fill(
+        &self,
+        table: &Table,
+        recipe: &Recipe,
+        first: usize,
+        count: usize,
+        out: &mut [f64],
+        stride: usize,
+    ) {
+        table.fill(recipe, first, count, out, stride);
+        if *self != Shifted::IDENTITY {
+            (0..count).for_each(|i| out[i * stride] = self.apply(out[i * stride]));
+        }
+    }
+
     #[inline]
     pub fn apply(&self, value: f64) -> f64 {
         (value - self.shift) / self.scale
@@ -132,13 +148,7 @@ impl FixedCoordinates {
         for (k, recipe) in design.fixed.iter().enumerate() {
             let place = self.place[k];
             if place > 0 {
-                table.fill(recipe, first, count, &mut out[place..], stride);
-                let column = self.columns[k];
-                if column != Shifted::IDENTITY {
-                    for i in 0..count {
-                        out[i * stride + place] = column.apply(out[i * stride + place]);
-                    }
-                }
+                self.columns[k].fill(table, recipe, first, count, &mut out[place..], stride);
             }
         }
         let last = self.width() - 1;

@@ -85,16 +85,8 @@ impl Group {
             (0..count).for_each(|i| out[i * stride] = 1.0);
         }
         for (k, recipe) in self.recipes.iter().enumerate() {
-            let place = k + carried;
-            design
-                .table
-                .fill(recipe, first, count, &mut out[place..], stride);
-            let column = self.template.column(k);
-            if column != Shifted::IDENTITY {
-                for i in 0..count {
-                    out[i * stride + place] = column.apply(out[i * stride + place]);
-                }
-            }
+            let (column, out) = (self.template.column(k), &mut out[k + carried..]);
+            column.fill(&design.table, recipe, first, count, out, stride);
         }
     }
 
