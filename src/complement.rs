@@ -16,7 +16,7 @@ use crate::parallel::Team;
 /// Smallest pivot of λ̃ (scaled columns, and against its largest entry) that may be divided by.
 const CONDITIONED: f64 = 1e-3;
 /// Columns of one batch of products.
-const BATCH: usize = 64;
+const BATCH: usize = 32;
 
 /// The complement's answer to the directions.
 pub struct Solution {
@@ -262,10 +262,13 @@ fn sum_of_batch(factor: &Factor<'_>, batch: &[usize], q: usize, team: &Team) -> 
         }
     }
     let product = complement_product(factor, &unit, columns, team);
+    let mut sum = Small::zeros(q, q);
+    if team.stopped() {
+        return sum;
+    }
     let mut solved = Aligned::zeros(size * columns);
     factor.add_scaled(&product, columns, &mut solved);
     factor.forward(&mut solved, columns);
-    let mut sum = Small::zeros(q, q);
     for (k, &node) in batch.iter().enumerate() {
         let width = symbolic.columns(node).len();
         for b in 0..width {

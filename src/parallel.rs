@@ -87,8 +87,10 @@ impl Team {
     ) -> Result<()> {
         for first in (0..tasks).step_by(ROUND) {
             self.check()?;
-            let parts = self.map(ROUND.min(tasks - first), |k| task(first + k));
-            parts.into_iter().for_each(&mut take);
+            let parts = self.map(ROUND.min(tasks - first), |k| {
+                (!self.stopped()).then(|| task(first + k))
+            });
+            parts.into_iter().flatten().for_each(&mut take);
         }
         self.check()
     }
