@@ -1,11 +1,34 @@
-"""Tail probabilities, from scipy.special (scipy.stats takes two seconds to import)."""
+"""Tail probabilities and quantiles, from scipy.special (scipy.stats takes two seconds to import).
+
+Infinite degrees of freedom mean the normal and χ² distributions; NaN gives NaN.
+"""
 
 from __future__ import annotations
+
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["chi2_upper", "f_upper", "t_two_sided"]
+from .errors import ArgumentError
+
+__all__ = [
+    "check_level",
+    "chi2_quantile",
+    "chi2_upper",
+    "f_upper",
+    "normal_quantile",
+    "t_quantile",
+    "t_two_sided",
+]
+
+Array = NDArray[np.float64]
+
+
+def check_level(level: float) -> None:
+    """Refuse a coverage that is not between 0 and 1."""
+    if not (isinstance(level, Real) and 0 < float(level) < 1):
+        raise ArgumentError(f"level is {level!r}; expected a coverage between 0 and 1, such as 0.95")
 
 
 def chi2_upper(x: float, df: float) -> float:
@@ -17,16 +40,42 @@ def chi2_upper(x: float, df: float) -> float:
     return float(chdtrc(df, max(x, 0.0)))
 
 
+def chi2_quantile(p: float, df: float) -> float:
+    """The x with P(χ²_df ≤ x) = p."""
+    from scipy.special import chdtri
+
+    return float(chdtri(df, 1 - p))
+
+
 def f_upper(f: float, df1: float, df2: float) -> float:
     """P(F > f)."""
     from scipy.special import fdtrc
 
+    if np.isinf(df2):
+        return chi2_upper(f * df1, df1)
     return float(fdtrc(df1, df2, f))
 
 
-def t_two_sided(t: ArrayLike, df: ArrayLike) -> NDArray[np.float64]:
-    """P(|T| > |t|), elementwise."""
-    from scipy.special import stdtr
+def normal_quantile(p: ArrayLike) -> Array:
+    """The z with P(Z ≤ z) = p, elementwise."""
+    from scipy.special import ndtri
 
-    lower = stdtr(np.asarray(df, dtype=np.float64), -np.abs(np.asarray(t, dtype=np.float64)))
-    return np.asarray(2 * lower, dtype=np.float64)
+    return np.asarray(ndtri(np.asarray(p, dtype=np.float64)))
+
+
+def t_quantile(p: float, df: ArrayLike) -> Array:
+    """The t with P(T ≤ t) = p, elementwise over df."""
+    from scipy.special import stdtrit
+
+    df = np.asarray(df, dtype=np.float64)
+    finite = np.where(np.isinf(df), 1.0, df)
+    return np.where(np.isinf(df), normal_quantile(p), stdtrit(finite, p))
+
+
+def t_two_sided(t: ArrayLike, df: ArrayLike) -> Array:
+    """P(|T| > |t|), elementwise."""
+    from scipy.special import ndtr, stdtr
+
+    t, df = -np.abs(np.asarray(t, dtype=np.float64)), np.asarray(df, dtype=np.float64)
+    finite = np.where(np.isinf(df), 1.0, df)
+    return np.asarray(2 * np.where(np.isinf(df), ndtr(t), stdtr(finite, t)), dtype=np.float64)

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from .control import Control
 from .convergence import warn_about_fit
 from .errors import ArgumentError, DataError
+from .inference import Inference
 from .progress import Callback, Progress
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _check_threads(n_threads: int | None) -> None:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FittedModel(ABC):
+class FittedModel(Inference, ABC):
     """What `LinearModel` and `LinearMixedModel` share: fixed effects, likelihood, rows, prediction.
 
     Made by `lm`, `lmer` and `lmer_arrays`, never by hand.

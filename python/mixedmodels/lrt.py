@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from .distributions import chi2_upper
 from .errors import ArgumentError, DataError, MixedModelsWarning, warn
 from .fitted import FittedModel
 from .model import LinearMixedModel, LinearModel, with_criterion
-from .text import decimals, html_table, notes_html, p_values, right_table
+from .tables import ResultTable
+from .text import html_table
 
 __all__ = ["BoundaryWarning", "LikelihoodRatioTable", "anova"]
 
@@ -28,7 +27,7 @@ class BoundaryWarning(MixedModelsWarning):
     """A likelihood-ratio test has a variance of zero as its null hypothesis."""
 
 
-class LikelihoodRatioTable(pd.DataFrame):
+class LikelihoodRatioTable(ResultTable):
     """The table of `mm.anova`: a DataFrame that also prints its models and notes.
 
     Columns npar, AIC, BIC, logLik, deviance, Chisq, Df, Pr(>Chisq) and, where a variance is
@@ -36,44 +35,20 @@ class LikelihoodRatioTable(pd.DataFrame):
     has to know.
     """
 
-    _metadata = ["models", "notes"]  # noqa: RUF012 (pandas's own protocol)
+    _metadata = [*ResultTable._metadata, "models"]  # noqa: RUF012 (pandas's own protocol)
     models: dict[str, str]
-    notes: tuple[str, ...]
-
-    @property
-    def _constructor(self) -> type[pd.DataFrame]:
-        return pd.DataFrame  # a part of the table is not the table
-
-    def _cells(self) -> list[list[str]]:
-        columns = [_format(str(name), self[name].to_numpy(dtype=float)) for name in self.columns]
-        return [list(row) for row in zip(*columns, strict=True)]
 
     def __str__(self) -> str:
-        header, names = [str(c) for c in self.columns], [str(n) for n in self.index]
-        width = max(len(name) for name in names)
+        width = max(len(str(name)) for name in self.index)
         models = [f"{name:<{width}}: {formula}" for name, formula in self.models.items()]
-        notes = [textwrap.fill(note, 92, subsequent_indent="  ") for note in self.notes]
-        return "\n".join(["Models:", *models, right_table(header, self._cells(), names), *notes])
+        return "\n".join(["Models:", *models, super().__str__()])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        header, names = [str(c) for c in self.columns], [str(n) for n in self.index]
         formulas = [[formula] for formula in self.models.values()]
         models = html_table(["formula"], formulas, list(self.models), text=1)
-        return models + html_table(header, self._cells(), names) + notes_html(self.notes)
-
-
-def _format(name: str, values: NDArray[np.float64]) -> list[str]:
-    """A column's cells: likelihoods to a decimal at least, p-values to four digits."""
-    if name.startswith("Pr("):
-        return p_values(values, 4)
-    if name in ("npar", "Df"):
-        return ["" if math.isnan(value) else f"{value:.0f}" for value in values]
-    cells = decimals(np.round(values, 4) if name == "Chisq" else values, 5, missing="")
-    if any("." in cell for cell in cells):
-        return cells
-    return ["" if math.isnan(value) else f"{value:.1f}" for value in values]
+        return models + super()._repr_html_()
 
 
 def anova(*models: FittedModel, refit: bool = True) -> LikelihoodRatioTable:
@@ -132,7 +107,7 @@ def anova(*models: FittedModel, refit: bool = True) -> LikelihoodRatioTable:
     compared, notes = _comparable(ordered, refit)
     steps = [_step(small, large) for small, large in pairwise(compared)]
     reml = not refit and any(_is_reml(model) for model in ordered)
-    table = LikelihoodRatioTable(_columns(compared, steps, reml), index=labels)
+    table = LikelihoodRatioTable.of(_columns(compared, steps, reml), "", index=labels)
     table.models = {
         label: model.formula or "fitted from arrays"
         for label, model in zip(labels, ordered, strict=True)

@@ -13,11 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from .convergence import Convergence
 from .errors import ArgumentError
 from .fitted import FittedModel, optimize
+from .inference import MixedInference
 from .random_effects import RandomEffects, coefficients_by_group, random_effects
 from .varcorr import VarCorr
 
 if TYPE_CHECKING:
-    from .icc import IntraclassCorrelation
     from .summary import LinearMixedSummary, LinearSummary
 
 __all__ = ["LinearMixedModel", "LinearModel", "with_criterion"]
@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LinearMixedModel(FittedModel):
+class LinearMixedModel(MixedInference, FittedModel):
     """A fitted linear mixed model, made by `lmer`.
 
     y | b ~ N(Xβ + Zb + o, σ²W⁻¹), b ~ N(0, σ²Λ_θΛ_θ') (Bates et al. 2015, eq. 2-4).
@@ -123,13 +123,6 @@ class LinearMixedModel(FittedModel):
     def blocks(self) -> str:
         """A picture of the blocks of the factor: which are diagonal, sparse or dense."""
         return str(self._fit.blocks())
-
-    def icc(self) -> IntraclassCorrelation:
-        """Intraclass correlations: `.adjusted`, `.unadjusted`, `.by_group`; see
-        `IntraclassCorrelation`."""
-        from .icc import intraclass_correlation
-
-        return intraclass_correlation(self)
 
     def summary(self, ddf: str | None = None) -> LinearMixedSummary:
         """Everything on one page; `str()` reads as lme4's print.

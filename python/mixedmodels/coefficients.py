@@ -1,0 +1,36 @@
+"""The coefficient table: estimates, tests and Wald intervals of the fixed effects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .ddf import describe, resolve, t_tests
+from .distributions import check_level, t_quantile
+from .tables import ResultTable
+
+if TYPE_CHECKING:
+    from .fitted import FittedModel
+
+__all__ = ["coefficients"]
+
+
+def coefficients(model: FittedModel, ddf: str | None, level: float) -> ResultTable:
+    """Documented at `Inference.coefficients`."""
+    method = resolve(model, ddf)
+    check_level(level)
+    names = list(model.fixef.dropna().index)
+    tests = t_tests(model, np.eye(len(names)), method)
+    half = t_quantile(0.5 + level / 2, tests.df) * tests.std_error
+    columns = {
+        "term": names,
+        "estimate": tests.estimate,
+        "std_error": tests.std_error,
+        "statistic": tests.statistic,
+        "df": tests.df,
+        "p_value": tests.p_value,
+        "conf_low": tests.estimate - half,
+        "conf_high": tests.estimate + half,
+    }
+    return ResultTable.of(columns, f"Fixed effects; tests by {describe(method)}")

@@ -1,0 +1,334 @@
+"""The questions that a fitted model answers beyond its estimates; each in the module it names.
+
+`Inference` is what ordinary and mixed models share, `MixedInference` what needs random effects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from .ddf import KenwardRoger, Satterthwaite
+    from .emmeans import MarginalMeans
+    from .icc import IntraclassCorrelation
+    from .profile import Profile
+    from .r2 import RSquared
+    from .robust import RobustCovariance
+    from .tables import ResultTable
+
+__all__ = ["Inference", "MixedInference"]
+
+
+class Inference:
+    """Tests, intervals, marginal means and reports of a fitted model."""
+
+    # --- Tables of coefficients ---
+
+    def coefficients(self, ddf: str | None = None, level: float = 0.95) -> ResultTable:
+        """The coefficient table with tests and Wald intervals.
+
+        Parameters
+        ----------
+        ddf
+            "satterthwaite" (default of mixed models), "kenward-roger", "residual" (n − rank X;
+            default of ordinary regressions), "asymptotic" (normal) or "none".
+        level
+            Coverage of the intervals estimate ± quantile × std_error.
+
+        Returns
+        -------
+        ResultTable
+            A DataFrame, one row a coefficient kept: term, estimate, std_error, statistic, df,
+            p_value, conf_low, conf_high.
+
+        Examples
+        --------
+        >>> import mixedmodels as mm
+        >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", mm.datasets.load("anxiety"))
+        >>> float(round(m.coefficients("kenward-roger")["df"].iloc[1], 1))
+        286.0
+        """
+        from .coefficients import coefficients
+
+        return coefficients(self, ddf, level)
+
+    def tidy(
+        self, effects: Literal["all", "fixed", "ran_pars", "ran_vals"] = "all", **options: Any
+    ) -> pd.DataFrame:
+        """Estimates as a frame with broom.mixed's column names; see `tidy.tidy`."""
+        from .tidy import tidy
+
+        return tidy(self, effects, **options)
+
+    def glance(self) -> pd.DataFrame:
+        """One row of fit statistics with broom.mixed's column names."""
+        from .tidy import glance
+
+        return glance(self)
+
+    def augment(self) -> pd.DataFrame:
+        """The data with fitted values and residuals, under broom.mixed's column names."""
+        from .tidy import augment
+
+        return augment(self)
+
+    def report(self, other: Any = None, *, format: Literal["text", "markdown"] = "text") -> str:
+        """The results paragraph in words: estimates, tests, variance components, ICC.
+
+        Parameters
+        ----------
+        other
+            A smaller or larger model of the same data: adds their likelihood-ratio test.
+        format
+            "text" or "markdown".
+        """
+        from .report import report
+
+        return report(self, other, format)
+
+    # --- Tests ---
+
+    def anova(self, type: int | str = 3, ddf: str | None = None) -> ResultTable:
+        """F tests of the terms of the fixed part.
+
+        Parameters
+        ----------
+        type
+            1: each term after those before it. 2: each term after all that do not contain it. 3:
+            each term after all others, main effects averaged over the levels of what contains
+            them (whatever the contrasts of the fit). Also "I", "II", "III".
+        ddf
+            As in `coefficients`; "asymptotic" gives F with infinite DenDF (χ²/NumDF).
+
+        Returns
+        -------
+        ResultTable
+            Indexed by term: Sum Sq, Mean Sq, NumDF, DenDF, F value, Pr(>F).
+        """
+        from .terms import anova
+
+        return anova(self, type, ddf)
+
+    def test(
+        self,
+        hypothesis: str | Sequence[str] | ArrayLike,
+        value: float | ArrayLike = 0.0,
+        *,
+        joint: bool | None = None,
+        ddf: str | None = None,
+        level: float = 0.95,
+    ) -> ResultTable:
+        """Test linear hypotheses about the fixed effects.
+
+        Parameters
+        ----------
+        hypothesis
+            Strings over coefficient names, "a - b = 0", "2*x = 1" (backticks around odd names), or
+            a matrix L with one column a coefficient; a test of Lβ = value.
+        value
+            Right-hand sides of a matrix hypothesis.
+        joint
+            True: one F test of all rows. False: one t test a row. None (default): both where there
+            are several rows.
+        """
+        from .hypothesis import test
+
+        return test(self, hypothesis, value, joint=joint, ddf=ddf, level=level)
+
+    def drop1(self, scope: Sequence[str] | None = None) -> ResultTable:
+        """Likelihood-ratio tests of dropping each fixed term that no other term contains.
+
+        Fits by ML. Columns npar, AIC, LRT, Pr(Chi), as R's drop1(test = "Chisq").
+        """
+        from .drop1 import drop1
+
+        return drop1(self, scope)
+
+    # --- Intervals ---
+
+    def confint(
+        self,
+        parm: str | Sequence[str] | None = None,
+        level: float = 0.95,
+        method: Literal["profile", "wald", "boot"] = "profile",
+        *,
+        ddf: str | None = None,
+        nsim: int = 1000,
+        seed: int = 0,
+        boot_type: Literal["percentile", "basic", "bca"] = "percentile",
+        n_threads: int | None = None,
+        progress: bool = True,
+    ) -> ResultTable:
+        """Confidence intervals for standard deviations, correlations, sigma and fixed effects.
+
+        Parameters
+        ----------
+        parm
+            Rows wanted: ".sig01", "sigma", a coefficient's name, "beta_" (all fixed effects) or
+            "theta_" (all others); None for all.
+        level
+            Coverage.
+        method
+            "profile": likelihood profiles of the ML fit, one-sided where a standard deviation
+            reaches 0 or a correlation ±1. "wald": estimate ± quantile × standard error (by the
+            delta method on the log scale for standard deviations, Fisher's z for correlations).
+            "boot": parametric bootstrap.
+        ddf
+            For "wald": the degrees of freedom of the fixed effects, as in `coefficients`.
+        nsim, seed, boot_type, n_threads, progress
+            For "boot": see `mm.bootstrap`.
+
+        Returns
+        -------
+        ResultTable
+            Rows as lme4 names them (.sig01, ..., .sigma, fixed effects); columns of the two ends
+            ("2.5 %", "97.5 %"), the estimate, and a readable `parameter`.
+        """
+        from .confint import confint
+
+        return confint(
+            self,
+            parm,
+            level,
+            method,
+            ddf=ddf,
+            nsim=nsim,
+            seed=seed,
+            boot_type=boot_type,
+            n_threads=n_threads,
+            progress=progress,
+        )
+
+    def simulate(self, nsim: int = 1, seed: int = 0, *, use_u: bool = False) -> pd.DataFrame:
+        """New responses from the fitted model, shape (nobs, nsim), on the data's own index.
+
+        Parameters
+        ----------
+        nsim
+            Number of responses.
+        seed
+            Column k depends on (seed, k) alone: a longer simulation begins with a shorter one.
+        use_u
+            False (default): new random effects are drawn as well. True: the estimated conditional
+            modes are kept and only the residuals are new.
+        """
+        from .simulate import simulate
+
+        return simulate(self, nsim, seed, use_u)
+
+    # --- Marginal means ---
+
+    def emmeans(
+        self,
+        specs: str | Sequence[str],
+        by: str | Sequence[str] | None = None,
+        at: Mapping[str, Any] | None = None,
+        *,
+        ddf: str | None = None,
+        level: float = 0.95,
+        weights: Literal["equal", "proportional"] = "equal",
+    ) -> MarginalMeans:
+        """Estimated marginal means over a reference grid; see `MarginalMeans`.
+
+        Parameters
+        ----------
+        specs
+            Factors (or covariates with values in `at`) whose combinations get a mean.
+        by
+            Factors within whose levels contrasts are made.
+        at
+            Variable → the values of the grid; covariates are at their mean otherwise.
+        ddf, level
+            As in `coefficients`.
+        weights
+            How the factors that are averaged over count: "equal", or "proportional" to their
+            frequencies.
+        """
+        from .emmeans import emmeans
+
+        return emmeans(self, specs, by, at, ddf=ddf, level=level, weights=weights)
+
+    # --- Robust standard errors ---
+
+    def vcov_robust(
+        self, type: Literal["CR0", "CR1", "CR2"] = "CR2", cluster: str | ArrayLike | None = None
+    ) -> RobustCovariance:
+        """Cluster-robust ("sandwich") covariance matrix of the fixed effects.
+
+        Parameters
+        ----------
+        type
+            "CR0": plain; "CR1": times G/(G − 1) for G clusters; "CR2": bias-reduced, with
+            Satterthwaite degrees of freedom (Bell & McCaffrey 2002; Pustejovsky & Tipton 2018).
+        cluster
+            A grouping factor's or column's name, or n labels. Default: the coarsest grouping
+            factor; required where factors cross, and for ordinary regressions.
+        """
+        from .robust import vcov_robust
+
+        return vcov_robust(self, type, cluster)
+
+    def r2(self, **options: Any) -> RSquared:
+        """R² of Nakagawa & Schielzeth: `.marginal` (fixed effects) and `.conditional` (and random
+        effects); for an ordinary regression both are the variance explained. See `RSquared`."""
+        from .r2 import r_squared
+
+        return r_squared(self, **options)
+
+
+class MixedInference(Inference):
+    """What needs random effects besides."""
+
+    @cached_property
+    def _information(self) -> dict[str, NDArray[np.float64]]:
+        """The kernel's derivatives at the estimate: root, hessian, score, fixed (see `ddf`)."""
+        found: dict[str, NDArray[np.float64]] = self._fit.information()  # type: ignore[attr-defined]
+        return found
+
+    @cached_property
+    def _satterthwaite(self) -> Satterthwaite:
+        from .ddf import Satterthwaite
+
+        return Satterthwaite.of(self)  # type: ignore[arg-type]
+
+    @cached_property
+    def _kenward_roger(self) -> KenwardRoger:
+        from .ddf import KenwardRoger
+
+        return KenwardRoger.of(self)  # type: ignore[arg-type]
+
+    def profile(
+        self,
+        parm: str | Sequence[str] | None = None,
+        level: float = 0.99,
+        *,
+        points: int = 8,
+        n_threads: int | None = None,
+    ) -> Profile:
+        """Likelihood profiles: ζ, the signed root of the deviance's rise, against the parameter.
+
+        Parameters
+        ----------
+        parm
+            Rows wanted, as in `confint`.
+        level
+            The profile reaches as far as an interval of this coverage would.
+        points
+            Values either side of the estimate.
+        """
+        from .profile import profile
+
+        return profile(self, parm, level, points=points, n_threads=n_threads)
+
+    def icc(self, **options: Any) -> IntraclassCorrelation:
+        """Intraclass correlations: `.adjusted`, `.unadjusted`, `.by_group`; see
+        `IntraclassCorrelation`."""
+        from .icc import intraclass_correlation
+
+        return intraclass_correlation(self, **options)
