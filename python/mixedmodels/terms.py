@@ -154,7 +154,7 @@ def _after_others(fixed: _FixedPart, t: int) -> Array:
     own = fixed.term[present] == t
     last = np.isin(fixed.term[present], fixed.containing(t))
     L, term = _echelon(fixed, present[np.argsort(own + 2 * last, kind="stable")])
-    return L[term == t]
+    return np.asarray(L[term == t])
 
 
 def _echelon(fixed: _FixedPart, order: NDArray[np.intp]) -> tuple[Array, NDArray[np.intp]]:
