@@ -60,7 +60,7 @@ class _Reader:
             self._fail("expected the end, '+', '-', '*', '/' or one '='")
         if not form[:-1].any():
             self._fail("no coefficient is left in the hypothesis", 0)
-        return form[:-1], 0.0 - float(form[-1])
+        return form[:-1], 0.0 - float(form[-1])  # not -0.0, which would print its sign
 
     def _sum(self) -> Array:
         form = self._product()
@@ -73,11 +73,8 @@ class _Reader:
         while operator := self._take("*") or self._take("/"):
             at = self.at
             other = self._signed()
-            form = (
-                self._multiplied(form, other, at)
-                if operator == "*"
-                else self._divided(form, other, at)
-            )
+            combined = self._multiplied if operator == "*" else self._divided
+            form = combined(form, other, at)
         return form
 
     def _multiplied(self, a: Array, b: Array, at: int) -> Array:
