@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["interval_text", "percentile_intervals"]
 
+Model = TypeVar("Model", bound="FittedModel")
+
 
 def percentile_intervals(
-    model: FittedModel,
-    statistic: Callable[[FittedModel], dict[str, float]],
+    model: Model,
+    statistic: Callable[[Model], dict[str, float]],
     level: float | None,
     *,
     nsim: int,

@@ -82,8 +82,8 @@ class IntraclassCorrelation:
             width = max(len(str(group)) for group in self.by_group.index)
             for group, value in self.by_group.items():
                 lines.append(f"    {group:<{width}}  {self._shown(_row(str(group)), value)}")
-        for group, effect in self.design_effect.dropna().items():
-            size = self.effective_sample_size[group]
+        sizes = self.effective_sample_size.dropna()
+        for (group, size), effect in zip(sizes.items(), self.design_effect.dropna(), strict=True):
             lines.append(
                 f"  design effect of {group} {effect:.2f}: effective sample size {size:.1f}"
             )
