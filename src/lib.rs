@@ -68,6 +68,7 @@ pub mod rank;
 pub mod reparametrise;
 pub mod residual;
 pub mod secant;
+pub mod square;
 pub mod start;
 pub mod symbolic;
 pub mod system;
