@@ -191,6 +191,14 @@ class TestGrid:
         np.testing.assert_allclose(named.emmeans("f").table["emmean"], expected)
         assert "offset" in str(named.emmeans("f"))
 
+    def test_dates_are_covariates(self, unbalanced: pd.DataFrame) -> None:
+        days = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(120) % 7, unit="D")
+        model = mm.lmer("y ~ h + day + (1 | g)", unbalanced.assign(day=days))
+        at = [pd.Timestamp("2020-01-02"), pd.Timestamp("2020-01-04")]
+        means = model.emmeans("day", by="h", at={"day": at}).table["emmean"]
+        grid = pd.DataFrame({"h": ["u", "u", "v", "v"], "day": at * 2})
+        np.testing.assert_allclose(means, self.predictions(model, grid))
+
     def test_other_tables(self, unbalanced: pd.DataFrame) -> None:
         import polars as pl
 
@@ -285,6 +293,14 @@ class TestEstimability:
         np.testing.assert_allclose(means, single.emmeans("f").table["emmean"])
         assert model.emmeans("f", at={"x": 1.0}).table["emmean"].isna().all()
         assert model.emmeans("f", at={"x": 1.0, "x2": 2.0}).table["emmean"].notna().all()
+
+    def test_kenward_roger(self, unbalanced: pd.DataFrame) -> None:
+        data = unbalanced.assign(x2=2 * unbalanced["x"])
+        with pytest.warns(mm.RankDeficiencyWarning):
+            model = mm.lmer("y ~ x + x2 + f + (1 | g)", data)
+        single = mm.lmer("y ~ x + f + (1 | g)", data)
+        tables = [m.emmeans("f", ddf="kenward-roger").pairs() for m in (model, single)]
+        pd.testing.assert_frame_equal(*(pd.DataFrame(table) for table in tables), rtol=1e-6)
 
     def test_joint_tests_of_empty_cells(self, empty_cell: mm.LinearModel) -> None:
         tests = empty_cell.emmeans(["f", "h"]).joint_tests()

@@ -316,19 +316,34 @@ class Inference:
     ) -> MarginalMeans:
         """Estimated marginal means over a reference grid; see `MarginalMeans`.
 
+        The grid, as in R's emmeans: every factor at all levels that the rows used have, covariates
+        at their mean (log(x) and poly(x, 2) are evaluated there), a covariate with two values at
+        both, offsets as the formula gives them there.
+
         Parameters
         ----------
         specs
-            Factors (or covariates with values in `at`) whose combinations get a mean.
+            Variables whose combinations get a mean, or "1" for the grand mean.
         by
-            Factors within whose levels contrasts are made.
+            Variables within whose levels contrasts are made.
         at
-            Variable → the values of the grid; covariates are at their mean otherwise.
+            Variable → the values of the grid, in place of all levels or of the mean.
         ddf, level
             As in `coefficients`.
         weights
-            How the factors that are averaged over count: "equal", or "proportional" to their
-            frequencies.
+            How the levels that are averaged over count: "equal", or "proportional" to their
+            numbers of rows.
+
+        Raises
+        ------
+        ArgumentError
+            A variable is not in the fixed part, or a value of `at` is not one of its levels.
+        DataError
+            The model was fitted from arrays: there is no formula.
+
+        Examples
+        --------
+        >>> m.emmeans("recipe", by="temperature").pairs()                      # doctest: +SKIP
         """
         from .emmeans import emmeans
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -196,20 +197,25 @@ def _axis(column: Column, rows: NDArray[Any] | None, in_factor: bool, at: Any) -
         return _factor_axis(column, rows, wanted)
     values = column.numeric if rows is None else column.numeric[rows]
     if wanted is not None:
-        return Axis(column.name, _numbers(column.name, wanted), None)
+        return Axis(column.name, _numbers(column, wanted), None)
     distinct = np.unique(values)
     if 1 < len(distinct) <= FEW_VALUES:
         return Axis(column.name, distinct, np.searchsorted(distinct, values))
     return Axis(column.name, np.array([values.mean()]), None)
 
 
-def _numbers(name: str, wanted: list[Any]) -> NDArray[Any]:
+def _numbers(column: Column, wanted: list[Any]) -> NDArray[Any]:
+    """Values of a covariate; dates count as the numbers that the model has for them."""
+    dates = column.kind == "date" and not all(isinstance(value, Real) for value in wanted)
     try:
-        values = np.asarray(wanted, dtype=np.float64)
+        given = Table({"at": pd.to_datetime(wanted)}).column("at").numeric if dates else wanted
+        values = np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError):
         values = np.array([np.nan])
     if not np.isfinite(values).all():
-        raise ArgumentError(f"at: the values of '{name}' are {wanted!r}; expected finite numbers")
+        raise ArgumentError(
+            f"at: the values of '{column.name}' are {wanted!r}; expected finite numbers"
+        )
     whole = np.all(values == np.round(values)) and np.abs(values).max() < 2**53
     return values.astype(np.int64) if whole else values
 
