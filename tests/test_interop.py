@@ -12,7 +12,6 @@ import pytest
 
 import mixedmodels as mm
 import reference_data
-from mixedmodels.interop import to_marginaleffects
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +22,7 @@ def model() -> mm.LinearMixedModel:
 
 def test_importing_us_imports_neither() -> None:
     code = (
-        "import sys, mixedmodels as mm, mixedmodels.interop; mm.lmer; "
+        "import sys, mixedmodels as mm; mm.interop, mm.lmer, mm.MarginalMeans; "
         "assert not {'marginaleffects', 'maketables', 'polars'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -36,14 +35,14 @@ def package() -> Any:
 
 class TestMarginalEffects:
     def test_predictions_are_those_of_the_population(self, model: Any, package: Any) -> None:
-        found = package.predictions(to_marginaleffects(model))
+        found = package.predictions(mm.interop.to_marginaleffects(model))
         expected = model.predict(re_form="NA")
         np.testing.assert_allclose(found["estimate"].to_numpy(), expected, rtol=1e-10)
 
     def test_comparisons_are_our_contrasts(self, model: Any, package: Any) -> None:
         from marginaleffects.datagrid import datagrid
 
-        adapter = to_marginaleffects(model)
+        adapter = mm.interop.to_marginaleffects(model)
         grid = datagrid(model=adapter, month=[0.0, 6.0])
         found = package.comparisons(adapter, variables="treatment", newdata=grid)
         at = {"month": [0, 6], "age": adapter.get_modeldata()["age"].mean()}
@@ -53,7 +52,7 @@ class TestMarginalEffects:
         np.testing.assert_allclose(found["std_error"].to_numpy(), ours["SE"], rtol=1e-4)
 
     def test_slopes(self, model: Any, package: Any) -> None:
-        found = package.avg_slopes(to_marginaleffects(model), variables="month")
+        found = package.avg_slopes(mm.interop.to_marginaleffects(model), variables="month")
         therapy = (model._call.data["treatment"] == "therapy").mean()
         expected = model.fixef["month"] + therapy * model.fixef["month:treatmenttherapy"]
         assert found["estimate"].item() == pytest.approx(expected, rel=1e-6)
@@ -65,28 +64,26 @@ class TestMarginalEffects:
         data["y"] = rng.normal(size=60)
         with pytest.warns(mm.RankDeficiencyWarning):
             linear = mm.lm("y ~ f + x + x2 + old + offset(w)", data)
-        found = package.predictions(to_marginaleffects(linear))
+        found = package.predictions(mm.interop.to_marginaleffects(linear))
         np.testing.assert_allclose(found["estimate"].to_numpy(), linear.fitted)
 
     def test_refusals(self, model: Any, package: Any) -> None:
         data = reference_data.load("sleepstudy")
         given = mm.lm("Reaction ~ Days", data, offset=np.ones(len(data)))
         with pytest.raises(mm.DataError, match="offset was given as numbers"):
-            to_marginaleffects(given)
+            mm.interop.to_marginaleffects(given)
         with pytest.raises(mm.ArgumentError, match="vcov='HC3'"):
-            package.avg_slopes(to_marginaleffects(model), vcov="HC3")
+            package.avg_slopes(mm.interop.to_marginaleffects(model), vcov="HC3")
 
 
 def test_without_the_package_the_error_says_what_to_install(
     model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mixedmodels import interop
-
-    interop._adapter.cache_clear()
+    mm.interop._adapter.cache_clear()
     monkeypatch.setitem(sys.modules, "marginaleffects.classes", None)
     with pytest.raises(ImportError, match=r"pip install \"mixedmodels\[interop\]\""):
-        to_marginaleffects(model)
-    interop._adapter.cache_clear()
+        mm.interop.to_marginaleffects(model)
+    mm.interop._adapter.cache_clear()
 
 
 class TestMakeTables:

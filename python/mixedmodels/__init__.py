@@ -26,8 +26,9 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
-    from . import datasets
+    from . import datasets, interop
     from .control import Control
+    from .emmeans import MarginalMeans
     from .fit import lm, lmer, lmer_arrays
     from .lrt import BoundaryWarning, LikelihoodRatioTable, anova
     from .model import LinearMixedModel, LinearModel
@@ -49,6 +50,7 @@ __all__ = [
     "LikelihoodRatioTable",
     "LinearMixedModel",
     "LinearModel",
+    "MarginalMeans",
     "MissingDataWarning",
     "MixedModelsError",
     "MixedModelsWarning",
@@ -58,6 +60,7 @@ __all__ = [
     "anova",
     "datasets",
     "exact_rlrt",
+    "interop",
     "lm",
     "lmer",
     "lmer_arrays",
@@ -71,6 +74,7 @@ _LAZY = {
     "LikelihoodRatioTable": "lrt",
     "LinearMixedModel": "model",
     "LinearModel": "model",
+    "MarginalMeans": "emmeans",
     "anova": "lrt",
     "exact_rlrt": "rlrt",
     "lm": "fit",
@@ -85,8 +89,8 @@ def __getattr__(name: str) -> Any:
 
     if name in _LAZY:
         value = getattr(import_module(f".{_LAZY[name]}", __name__), name)
-    elif name == "datasets":
-        return import_module(".datasets", __name__)
+    elif name in ("datasets", "interop"):
+        return import_module(f".{name}", __name__)
     elif name == "__version__":
         value = _version()
     else:
