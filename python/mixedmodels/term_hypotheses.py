@@ -63,9 +63,10 @@ class FixedPart:
         labels = spec.formula.fixed.labels()
         return cls(spec, labels, kept, dropped, term, _triangle(model))
 
-    def absent(self, t: int) -> bool:
-        """Whether no column of term t is in the model."""
-        return not (self.term[self.kept] == t).any()
+    @property
+    def absent(self) -> list[int]:
+        """Terms without any column in the model."""
+        return [t for t in range(len(self.labels)) if t not in self.term[self.kept]]
 
     def variables(self, t: int) -> tuple[frozenset[str], frozenset[str]]:
         """Factors and covariates of term t."""
@@ -117,8 +118,7 @@ def after_all_but_containing(fixed: FixedPart) -> Hypotheses:
 
 def _after_others(fixed: FixedPart, t: int) -> Array:
     """L of term t after all terms of the model that do not contain it."""
-    absent = [u for u in range(len(fixed.labels)) if fixed.absent(u)]
-    present = np.flatnonzero(~np.isin(fixed.term, absent))
+    present = np.flatnonzero(~np.isin(fixed.term, fixed.absent))
     own = fixed.term[present] == t
     last = np.isin(fixed.term[present], fixed.containing(t))
     L, term = _echelon(fixed, present[np.argsort(own + 2 * last, kind="stable")])
@@ -192,15 +192,15 @@ def _not_estimable(fixed: FixedPart, effects: Effects) -> NDArray[np.bool_]:
     """(n_effects,) whether the data leave an effect undetermined.
 
     Xc = 0 for a vector c of each dropped column, so effects Ac can be added without any change of
-    the mean: an effect is estimable if it is zero in all of these. An effect that only dropped
-    columns hold is not in the model (its coefficients count as zero), which rules out every c with
+    the mean: an effect is estimable if it is zero in all of these. The effects of a term without
+    any column left are not in the model (they count as zero), which rules out every c with
     anything there.
     """
     A = effects.coordinates
     null = _dependencies(fixed)
     size = (np.abs(A) @ np.abs(null)).max(axis=1, initial=0.0)
     moved = A @ null / np.where(size > 0, size, 1.0)[:, None]
-    absent = ~A[:, fixed.kept].any(axis=1)
+    absent = np.isin(effects.term, fixed.absent) & ~A[:, fixed.kept].any(axis=1)
     free = _null_space(moved[absent])
     return np.asarray((np.abs(moved @ free) > SHARE).any(axis=1) & ~absent)
 

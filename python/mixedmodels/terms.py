@@ -73,7 +73,7 @@ def _kind(type: int | str) -> int:
 def _notes(fixed: FixedPart, kind: int, hypotheses: list[Array | None]) -> list[str]:
     notes = []
     terms = range(len(fixed.labels))
-    absent = [fixed.labels[t] for t in terms if fixed.absent(t)]
+    absent = [fixed.labels[t] for t in fixed.absent]
     empty = [label for label, L in zip(fixed.labels, hypotheses, strict=True) if _no_rows(L)]
     determined = [label for label in empty if label not in absent]
     if absent:
