@@ -46,6 +46,39 @@ pub struct Directions {
     pub weight: f64,
 }
 
+/// z, G and the size of G's positive part, group by group.
+pub struct Blocks {
+    pub g: Vec<Small>,
+    pub scale: Vec<f64>,
+    pub leading_z: Vec<f64>,
+    pub rest_z: Vec<f64>,
+}
+
+/// z and G from a factor whose inverse on the fronts has been made.
+pub fn blocks(
+    factor: &Factor<'_>,
+    directions: &Directions,
+    solution: &Solution,
+    team: &Team,
+) -> Result<Blocks> {
+    let leading = leading_part(factor, directions, solution, team)?;
+    let rest = complement::parts(factor, directions, solution, team)?;
+    let mut g: Vec<Small> = Vec::new();
+    let mut scale = Vec::new();
+    if !factor.system.groups.is_empty() {
+        g.push(leading.g);
+        scale.push(leading.scale);
+    }
+    g.extend(rest.g);
+    scale.extend(rest.scale);
+    Ok(Blocks {
+        g,
+        scale,
+        leading_z: leading.z,
+        rest_z: rest.z,
+    })
+}
+
 /// Gradient, average information and the pieces that the fitted model keeps.
 pub fn derivatives(
     factor: &mut Factor<'_>,
@@ -55,34 +88,24 @@ pub fn derivatives(
 ) -> Result<Derivatives> {
     factor.invert(team)?;
     let factor = &*factor;
-    let system = factor.system;
     let directions = directions(factor, profile, reml, reml);
     let solution = Solution::new(factor, &directions);
-    let leading = leading_part(factor, &directions, &solution, team)?;
-    let rest = complement::parts(factor, &directions, &solution, team)?;
-    let mut g: Vec<Small> = Vec::new();
-    let mut scale = Vec::new();
-    if !system.groups.is_empty() {
-        g.push(leading.g);
-        scale.push(leading.scale);
-    }
-    g.extend(rest.g);
-    scale.extend(rest.scale);
+    let blocks = blocks(factor, &directions, &solution, team)?;
     let information = information::average(
         factor,
         profile,
-        &g,
-        (&leading.z, &rest.z),
-        degrees(system, reml),
+        &blocks.g,
+        (&blocks.leading_z, &blocks.rest_z),
+        degrees(factor.system, reml),
         team,
     )?;
     Ok(Derivatives {
-        gradient: gradient(factor, &g),
+        gradient: gradient(factor, &blocks.g),
         information,
-        g,
-        scale,
-        leading_z: leading.z,
-        modes: solution.modes(system.symbolic.size),
+        g: blocks.g,
+        scale: blocks.scale,
+        leading_z: blocks.leading_z,
+        modes: solution.modes(factor.system.symbolic.size),
     })
 }
 

@@ -12,23 +12,26 @@
 
 use crate::aligned::Aligned;
 use crate::complement::{self, Solution};
-use crate::derivatives::{directions as whitened, leading_answers};
-use crate::direction::{
-    apply_to_leading, apply_to_rest, of_sigma, of_theta, quadratics, Direction,
-};
+use crate::derivatives::{blocks, directions as whitened, leading_answers, Directions};
+use crate::direction::{apply_to_rest, of_sigma, of_theta, quadratics, Direction};
 use crate::error::Result;
 use crate::evaluate;
 use crate::factor::Factor;
 use crate::information::curvature;
 use crate::inner::{InnerProducts, Vectors};
+use crate::lambda::Small;
 use crate::lmm::Fit;
 use crate::objective::{degrees, Profile};
 use crate::parallel::Team;
 use crate::problem::Problem;
 use crate::traces::{self, traces, Traces};
+use std::ops::Range;
 
 /// Multiplications below which the exact Hessian is a matter of milliseconds.
 const CHEAP: f64 = 1e9;
+
+/// Vectors worked on at a time.
+const BATCH: usize = 32;
 
 /// Derivatives at the estimate, in the user's θ; matrices row-major.
 pub struct Information {
@@ -61,11 +64,9 @@ struct Images {
 }
 
 impl Images {
-    /// z, then the columns of B.
-    fn new(factor: &Factor<'_>, profile: &Profile, team: &Team) -> Images {
-        let whitened = whitened(factor, profile, true, true);
-        let solution = Solution::new(factor, &whitened);
-        let answers = leading_answers(factor, &whitened, &solution, team);
+    /// z, then the columns of B, from the combinations [y − Xβ | XR_X⁻¹].
+    fn new(factor: &Factor<'_>, whitened: &Directions, solution: &Solution, team: &Team) -> Images {
+        let answers = leading_answers(factor, whitened, solution, team);
         let (sums, columns) = (&factor.system.leading, whitened.columns);
         let (r, stride) = (sums.width, sums.stride);
         let length = sums.levels * r;
@@ -83,7 +84,7 @@ impl Images {
         Images {
             columns,
             leading,
-            rest: complement::images(factor, &whitened, &solution, team),
+            rest: complement::images(factor, whitened, solution, team),
         }
     }
 
@@ -97,19 +98,33 @@ impl Images {
         &self.rest[c * size..(c + 1) * size]
     }
 
-    /// c_k'(Z̃'V⁻¹Z̃)c_l with c_k = D_k times column `c`.
+    /// c_kₐ'(Z̃'V⁻¹Z̃)c_lb with c_kₐ = D_k times column a: entry [(a, k), (b, l)], columns outermost.
     fn inner(
         &self,
         factor: &Factor<'_>,
         directions: &[Direction],
-        c: usize,
+        columns: Range<usize>,
         team: &Team,
     ) -> Result<InnerProducts> {
-        let r = factor.system.leading.width;
+        let (r, size) = (factor.system.leading.width, factor.system.symbolic.size);
+        let (count, total) = (directions.len(), directions.len() * columns.len());
+        let mut rest = Aligned::zeros(size * total);
+        for (c, column) in columns.clone().enumerate() {
+            let part = apply_to_rest(factor, directions, self.rest_column(column));
+            rest[c * count * size..(c + 1) * count * size].copy_from_slice(&part);
+        }
+        let leading = |j: usize, out: &mut [f64]| {
+            for (c, column) in columns.clone().enumerate() {
+                let own = &self.leading_column(column)[j * r..(j + 1) * r];
+                for (k, direction) in directions.iter().enumerate().filter(|(_, d)| d.group == 0) {
+                    direction.apply(own, &mut out[c * count + k..], total);
+                }
+            }
+        };
         let vectors = Vectors {
-            count: directions.len(),
-            leading: &apply_to_leading(r, directions, self.leading_column(c)),
-            rest: apply_to_rest(factor, directions, self.rest_column(c)),
+            count: total,
+            leading: &leading,
+            rest,
         };
         InnerProducts::new(factor, &vectors, team)
     }
@@ -139,7 +154,6 @@ impl Images {
             let l: Vec<_> = (0..p)
                 .map(|c| along(&direction.l, direction.group, c))
                 .collect();
-            let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(a, b)| a * b).sum::<f64>();
             for a in 0..p {
                 for b in 0..=a {
                     block[a * p + b] = dot(&t[a], &l[b]) + dot(&l[a], &t[b]);
@@ -157,39 +171,17 @@ impl Images {
         directions: &[Direction],
         team: &Team,
     ) -> Result<Vec<f64>> {
-        let (r, size) = (factor.system.leading.width, factor.system.symbolic.size);
         let (count, p) = (directions.len(), self.columns - 1);
-        let mut rest = Aligned::zeros(size * count * p);
-        for c in 0..p {
-            let part = apply_to_rest(factor, directions, self.rest_column(c + 1));
-            rest[c * count * size..(c + 1) * count * size].copy_from_slice(&part);
-        }
-        let leading = |j: usize, out: &mut [f64]| {
-            for c in 0..p {
-                let own = &self.leading_column(c + 1)[j * r..(j + 1) * r];
-                for (k, direction) in directions.iter().enumerate().filter(|(_, d)| d.group == 0) {
-                    direction.apply(own, &mut out[c * count + k..], count * p);
-                }
+        let product = self.inner(factor, directions, 1..p + 1, team)?.product;
+        let mut pairs = vec![0.0; product.len()];
+        for (place, row) in product.chunks_exact((count * p).max(1)).enumerate() {
+            let (a, k) = (place / count, place % count);
+            for (place, value) in row.iter().enumerate() {
+                let (b, l) = (place / count, place % count);
+                pairs[((k * count + l) * p + a) * p + b] = *value;
             }
-        };
-        let vectors = Vectors {
-            count: count * p,
-            leading: &leading,
-            rest,
-        };
-        let product = InnerProducts::new(factor, &vectors, team)?.product;
-        let entry = |k: usize, l: usize, a: usize, b: usize| {
-            product[(a * count + k) * count * p + b * count + l]
-        };
-        let block = |k: usize, l: usize| {
-            (0..p)
-                .flat_map(move |a| (0..p).map(move |b| (a, b)))
-                .map(move |(a, b)| entry(k, l, a, b))
-        };
-        Ok((0..count)
-            .flat_map(|k| (0..count).map(move |l| (k, l)))
-            .flat_map(|(k, l)| block(k, l).collect::<Vec<f64>>())
-            .collect())
+        }
+        Ok(pairs)
     }
 }
 
@@ -198,37 +190,31 @@ pub fn information(fit: &Fit, team: &Team) -> Result<Information> {
     let system = &fit.system;
     let mut problem = Problem::new(system, fit.reml, team);
     let profile = problem.settle(&fit.internal)?;
-    let g = problem.derivatives()?.g;
+    problem.factor.invert(team)?;
     let factor = &problem.factor;
     let directions = of_theta(system, &fit.theta);
-    let images = Images::new(factor, &profile, team);
+    let whitened = whitened(factor, &profile, fit.reml, true);
+    let solution = Solution::new(factor, &whitened);
+    let images = Images::new(factor, &whitened, &solution, team);
     let fixed = images.fixed(factor, &directions);
-    let rest = images.rest_column(0);
-    let score: Vec<f64> = quadratics(factor, &directions, (images.leading_column(0), rest))
+    let z = (images.leading_column(0), images.rest_column(0));
+    let score: Vec<f64> = quadratics(factor, &directions, z)
         .iter()
         .map(|h| h / profile.pwrss)
         .collect();
     let hessian = if affordable(factor, &directions) {
+        let g = g(factor, &profile, fit.reml, (&whitened, &solution), team)?;
         let mut hessian = curvature(&directions, &g);
-        add_quadratics(
-            &mut hessian,
+        let m = degrees(system, fit.reml);
+        let explained = Explained {
             factor,
-            &profile,
-            &directions,
-            &images,
-            &score,
-            fit.reml,
-            team,
-        )?;
-        subtract_traces(
-            &mut hessian,
-            factor,
-            &directions,
-            &images,
-            &fixed,
-            fit.reml,
-            team,
-        )?;
+            directions: &directions,
+            images: &images,
+            fixed: &fixed,
+        };
+        explained.add(&mut hessian, (&profile, &score, m), fit.reml, team)?;
+        let traces = traces(factor, &directions, team)?;
+        subtract(&mut hessian, 1.0, &traces.pairs);
         hessian
     } else {
         evaluate::differenced_hessian(fit, team)?
@@ -241,6 +227,26 @@ pub fn information(fit: &Fit, team: &Team) -> Result<Information> {
     })
 }
 
+/// G of every group; an ML fit's is that without the fixed part's columns.
+fn g(
+    factor: &Factor<'_>,
+    profile: &Profile,
+    reml: bool,
+    (all, solution): (&Directions, &Solution),
+    team: &Team,
+) -> Result<Vec<Small>> {
+    if reml {
+        return Ok(blocks(factor, all, solution, team)?.g);
+    }
+    let own = whitened(factor, profile, reml, false);
+    Ok(blocks(factor, &own, &Solution::new(factor, &own), team)?.g)
+}
+
+fn subtract(hessian: &mut [f64], factor: f64, values: &[f64]) {
+    let pairs = hessian.iter_mut().zip(values);
+    pairs.for_each(|(sum, value)| *sum -= factor * value);
+}
+
 /// Is the exact Hessian cheaper than differences of the gradient, and is there room for it?
 fn affordable(factor: &Factor<'_>, directions: &[Direction]) -> bool {
     let (products, bytes) = traces::cost(factor, directions);
@@ -249,65 +255,62 @@ fn affordable(factor: &Factor<'_>, directions: &[Direction]) -> bool {
         && crate::memory::require(bytes, String::new).is_ok()
 }
 
-/// (2m/r²) y'PV_kPV_lPy − (m/r⁴) h_kh_l.
-#[allow(clippy::too_many_arguments)]
-fn add_quadratics(
-    hessian: &mut [f64],
-    factor: &Factor<'_>,
-    profile: &Profile,
-    directions: &[Direction],
-    images: &Images,
-    score: &[f64],
-    reml: bool,
-    team: &Team,
-) -> Result<()> {
-    let (count, m) = (directions.len(), degrees(factor.system, reml));
-    let inner = images.inner(factor, directions, 0, team)?;
-    let fixed = inner.fixed_part(factor, profile);
-    for k in 0..count {
-        for l in 0..count {
-            let explained: f64 = fixed[k].iter().zip(&fixed[l]).map(|(a, b)| a * b).sum();
-            let quadratic = (inner.product[k * count + l] - explained) / profile.pwrss;
-            hessian[k * count + l] += m * (2.0 * quadratic - score[k] * score[l]);
-        }
-    }
-    Ok(())
+/// Terms of the Hessian that take products with Z̃'V⁻¹Z̃.
+struct Explained<'a> {
+    factor: &'a Factor<'a>,
+    directions: &'a [Direction],
+    images: &'a Images,
+    fixed: &'a [f64],
 }
 
-/// − tr(TV_kTV_l).
-fn subtract_traces(
-    hessian: &mut [f64],
-    factor: &Factor<'_>,
-    directions: &[Direction],
-    images: &Images,
-    fixed: &[f64],
-    reml: bool,
-    team: &Team,
-) -> Result<()> {
-    let count = directions.len();
-    let subtract = |hessian: &mut [f64], factor: f64, values: &[f64]| {
-        let pairs = hessian.iter_mut().zip(values);
-        pairs.for_each(|(sum, value)| *sum -= factor * value);
-    };
-    subtract(hessian, 1.0, &traces(factor, directions, team)?.pairs);
-    if !reml {
-        return Ok(());
-    }
-    for c in 1..images.columns {
-        let inner = images.inner(factor, directions, c, team)?;
-        subtract(hessian, -2.0, &inner.product);
-    }
-    let square = (images.columns - 1).pow(2);
-    for k in 0..count {
-        for l in 0..count {
-            let (a, b) = (
-                &fixed[k * square..(k + 1) * square],
-                &fixed[l * square..(l + 1) * square],
-            );
-            hessian[k * count + l] -= a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
+impl Explained<'_> {
+    /// Adds (2m/r²)y'PV_kPV_lPy − (m/r⁴)h_kh_l and, for REML, 2 tr(Q_kl) − tr(P_kP_l).
+    fn add(
+        &self,
+        hessian: &mut [f64],
+        (profile, score, m): (&Profile, &[f64], f64),
+        reml: bool,
+        team: &Team,
+    ) -> Result<()> {
+        let (count, p) = (self.directions.len(), self.images.columns - 1);
+        let square = p * p;
+        let batch = (BATCH / count.max(1)).max(1);
+        let last = if reml { p + 1 } else { 1 };
+        for first in (0..last).step_by(batch) {
+            let columns = first..(first + batch).min(last);
+            let inner = self
+                .images
+                .inner(self.factor, self.directions, columns.clone(), team)?;
+            let total = count * columns.len();
+            for (c, column) in columns.enumerate() {
+                let weight = if column == 0 { m / profile.pwrss } else { 1.0 };
+                for (k, row) in hessian.chunks_exact_mut(count).enumerate() {
+                    let own = &inner.product[(c * count + k) * total + c * count..][..count];
+                    subtract(row, -2.0 * weight, own);
+                }
+            }
+            if first == 0 {
+                let of_z = &inner.fixed_part(self.factor, profile)[..count];
+                for (k, row) in hessian.chunks_exact_mut(count).enumerate() {
+                    for (l, value) in row.iter_mut().enumerate() {
+                        *value -= m
+                            * (2.0 * dot(&of_z[k], &of_z[l]) / profile.pwrss + score[k] * score[l]);
+                    }
+                }
+            }
         }
+        for k in 0..if reml { count } else { 0 } {
+            for l in 0..count {
+                let of = |k: usize| &self.fixed[k * square..(k + 1) * square];
+                hessian[k * count + l] -= dot(of(k), of(l));
+            }
+        }
+        Ok(())
     }
-    Ok(())
+}
+
+fn dot(x: &[f64], y: &[f64]) -> f64 {
+    x.iter().zip(y).map(|(a, b)| a * b).sum()
 }
 
 /// S = T R_X⁻¹: the user's columns kept × whitened ones, row-major.
@@ -338,7 +341,9 @@ pub fn variance_products(fit: &Fit, team: &Team) -> Result<VarianceProducts> {
     problem.factor.invert(team)?;
     let factor = &problem.factor;
     let directions = of_sigma(system);
-    let images = Images::new(factor, &profile, team);
+    let whitened = whitened(factor, &profile, fit.reml, true);
+    let solution = Solution::new(factor, &whitened);
+    let images = Images::new(factor, &whitened, &solution, team);
     Ok(VarianceProducts {
         fixed: images.fixed(factor, &directions),
         pairs: images.pairs(factor, &directions, team)?,
