@@ -44,6 +44,14 @@ def test_mean_random_variance_is_the_trace() -> None:
     assert m.icc().variance_random == pytest.approx(expected)
 
 
+def test_a_predictor_far_from_zero() -> None:
+    """A shift of x changes neither model nor shares."""
+    d = clinic.data().assign(therapy_sessions=lambda d: d["therapy_sessions"] + 1.7e9)
+    icc, expected = mm.lmer(clinic.SLOPES, d).icc(), clinic.fit(clinic.SLOPES).icc()
+    assert icc.adjusted == pytest.approx(expected.adjusted, rel=1e-6)
+    assert icc.unadjusted == pytest.approx(expected.unadjusted, rel=1e-6)
+
+
 def test_two_grouping_factors() -> None:
     m = clinic.three_levels()
     icc = m.icc()

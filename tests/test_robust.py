@@ -203,6 +203,22 @@ def test_crossed_factors(kind: Any, cluster: str) -> None:
     assert "share levels" in robust.notes[-1]
 
 
+def test_predictor_far_from_zero(unequal: pd.DataFrame) -> None:
+    """A shift of x changes no slope's standard error; where digits run out, that is said."""
+    expected = mm.lmer(clinic.FIXED + " + (1 | clinic)", unequal).vcov_robust()
+    for shift in (1e3, 1e5):
+        d = unequal.assign(therapy_sessions=unequal["therapy_sessions"] + shift)
+        robust = mm.lmer(clinic.INTERCEPTS, d).vcov_robust()
+        assert robust.std_error.iloc[1] == pytest.approx(expected.std_error.iloc[1], rel=1e-6)
+        assert robust.df.iloc[1] == pytest.approx(expected.df.iloc[1], rel=1e-6)
+    d = unequal.assign(therapy_sessions=unequal["therapy_sessions"] + 1.7e9)
+    m = mm.lmer(clinic.INTERCEPTS, d)
+    plain = mm.lmer(clinic.INTERCEPTS, unequal).vcov_robust("CR1")
+    assert m.vcov_robust("CR1").std_error.iloc[1] == pytest.approx(
+        plain.std_error.iloc[1], rel=1e-6
+    )
+
+
 # --- clubSandwich ---
 
 REFERENCE = reference_data.read_json("inference/robust.json")["models"]

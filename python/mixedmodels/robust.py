@@ -37,7 +37,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .clusters import Clusters, crossing, find_clusters
 from .distributions import check_level, t_quantile, t_two_sided
-from .errors import ArgumentError
+from .errors import ArgumentError, DataError
 from .inference import MixedInference
 from .rows import linear_part
 from .tables import ResultTable
@@ -52,6 +52,7 @@ RobustType = Literal["CR0", "CR1", "CR2"]
 
 FEW_CLUSTERS = 10
 FEW_DEGREES = 4.0  # below, p-values are unreliable (Tipton 2015, Psychol. Methods 20, 375-393)
+ACCURACY = 1e-6  # largest departure of Σ_c Ã_c from I
 DETERMINED = 1e-8  # distance of an eigenvalue of Ã_c from 1 that is rounding
 
 
@@ -77,7 +78,7 @@ class RobustCovariance:
     >>> o = mm.lm("anxiety ~ therapy_sessions", mm.datasets.load("anxiety"))
     >>> robust = o.vcov_robust("CR2", cluster="clinic")
     >>> float(round(robust.std_error["therapy_sessions"], 3))
-    0.075
+    0.103
     """
 
     vcov: pd.DataFrame
@@ -273,6 +274,12 @@ def _leverage(
     for k, column in enumerate(_precision_times(model, root)):
         for j in range(k + 1):
             leverage[:, j, k] = leverage[:, k, j] = clusters.sums(XS[j] * w * column)
+    if np.abs(leverage.sum(axis=0) - np.eye(len(XS))).max() > ACCURACY:
+        raise DataError(
+            "CR2 cannot be had to six digits, because a predictor is very far from zero compared "
+            "with how much it varies: centre it (subtract its mean) and fit again, or use "
+            "type='CR1'"
+        )
     return leverage
 
 

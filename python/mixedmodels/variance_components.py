@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .rows import linear_part
+from .varcorr import templates
 
 if TYPE_CHECKING:
     from .fitted import FittedModel
@@ -70,17 +71,17 @@ def _fixed_variance(model: FittedModel) -> float:
 def _mean_variance(model: LinearMixedModel, t: int) -> float:
     """Mean over the rows of Var(z'b) of one term.
 
-    With Σ = CC', z'Σz is the sum of squares of z'C: one linear predictor a column of C, in which
-    every level has that column for its modes. Z is never formed.
+    With Σ = σ²λλ', z'Σz is the sum of squares of σz'λ: one linear predictor a column of σλ, in
+    which every level has that column for its modes. Z is never formed, and with λ in place of Σ no
+    digits go where x is far from zero.
     """
-    term = model.varcorr.terms[t]
+    term, infos = model.varcorr.terms[t], model._matrices.terms
     if term.columns == (INTERCEPT,):
         return float(term.cov[0, 0])
-    values, vectors = np.linalg.eigh(term.cov)
-    levels, mean = len(model._matrices.terms[t].levels), 0.0
-    modes: list[NDArray[np.float64] | None] = [None] * len(model._matrices.terms)
-    for value, vector in zip(values, vectors.T, strict=True):
-        if value > 0:
-            modes[t] = np.tile(np.sqrt(value) * vector, (levels, 1))
-            mean += float(np.mean(linear_part(model, modes=modes) ** 2))
+    factor = model.sigma * templates(model.theta, [len(info.columns) for info in infos])[t]
+    modes: list[NDArray[np.float64] | None] = [None] * len(infos)
+    mean = 0.0
+    for column in factor.T:
+        modes[t] = np.tile(column, (len(infos[t].levels), 1))
+        mean += float(np.mean(linear_part(model, modes=modes) ** 2))
     return mean
