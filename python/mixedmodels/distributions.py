@@ -28,7 +28,9 @@ Array = NDArray[np.float64]
 def check_level(level: float) -> None:
     """Refuse a coverage that is not between 0 and 1."""
     if not (isinstance(level, Real) and 0 < float(level) < 1):
-        raise ArgumentError(f"level is {level!r}; expected a coverage between 0 and 1, such as 0.95")
+        raise ArgumentError(
+            f"level is {level!r}; expected a coverage between 0 and 1, such as 0.95"
+        )
 
 
 def chi2_upper(x: float, df: float) -> float:

@@ -22,12 +22,11 @@ from numpy.typing import ArrayLike, NDArray
 from .control import Control
 from .convergence import warn_about_fit
 from .errors import ArgumentError, DataError
-from .inference import Inference
-from .maketables_protocol import MakeTables
 from .progress import Callback, Progress
 
 if TYPE_CHECKING:
     from ._core import Design, Fit
+    from .ddf import KenwardRoger, Satterthwaite
     from .model_matrix import ModelMatrices
 
 __all__ = ["Call", "FittedModel", "ResidualType", "optimize"]
@@ -84,7 +83,7 @@ def _check_threads(n_threads: int | None) -> None:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FittedModel(MakeTables, Inference, ABC):
+class FittedModel(ABC):
     """What `LinearModel` and `LinearMixedModel` share: fixed effects, likelihood, rows, prediction.
 
     Made by `lm`, `lmer` and `lmer_arrays`, never by hand.
@@ -123,6 +122,23 @@ class FittedModel(MakeTables, Inference, ABC):
     def sigma(self) -> float:
         """Residual standard deviation σ̂, in units of the response (of a row with weight 1)."""
         return float(self._fit.sigma)
+
+    @cached_property
+    def _information(self) -> dict[str, Array]:
+        """The kernel's derivatives at the estimate: root, hessian, score, fixed (see `ddf`)."""
+        return self._fit.information()
+
+    @cached_property
+    def _satterthwaite(self) -> Satterthwaite:
+        from .ddf import Satterthwaite
+
+        return Satterthwaite.of(self)
+
+    @cached_property
+    def _kenward_roger(self) -> KenwardRoger:
+        from .ddf import KenwardRoger
+
+        return KenwardRoger.of(self)
 
     # --- Counts ---
 

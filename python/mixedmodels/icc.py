@@ -103,7 +103,7 @@ def intraclass_correlation(
     seed: int = 0,
     n_threads: int | None = None,
 ) -> IntraclassCorrelation:
-    """Compute `IntraclassCorrelation` for a fitted model; documented at `MixedInference.icc`."""
+    """Compute `IntraclassCorrelation` for a fitted model; documented at `LinearMixedModel.icc`."""
     components = variance_components(model)
     shares = _shares(components)
     intervals, notes = percentile_intervals(

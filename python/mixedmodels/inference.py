@@ -1,32 +1,27 @@
-"""The questions that a fitted model answers beyond its estimates; each in the module it names.
-
-`Inference` is what ordinary and mixed models share, `MixedInference` what needs random effects.
-"""
+"""The questions that a fitted model answers beyond its estimates; each in the module it names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from .fitted import FittedModel
+from .maketables_protocol import MakeTables
 
 if TYPE_CHECKING:
-    from .ddf import KenwardRoger, Satterthwaite
     from .emmeans import MarginalMeans
     from .hypothesis import HypothesisTable
-    from .icc import IntraclassCorrelation
-    from .profile import Profile
     from .r2 import RSquared
     from .robust import RobustCovariance
     from .tables import ResultTable
 
-__all__ = ["Inference", "MixedInference"]
+__all__ = ["Inference"]
 
 
-class Inference:
+class Inference(MakeTables, FittedModel):
     """Tests, intervals, marginal means and reports of a fitted model."""
 
     # --- Tables of coefficients ---
@@ -98,7 +93,7 @@ class Inference:
         from .tidy import tidy
 
         return tidy(
-            self,  # type: ignore[arg-type]
+            self,
             effects,
             conf_int=conf_int,
             conf_level=conf_level,
@@ -115,7 +110,7 @@ class Inference:
         """
         from .tidy import glance
 
-        return glance(self)  # type: ignore[arg-type]
+        return glance(self)
 
     def augment(self, data: Any = None) -> pd.DataFrame:
         """The data with fitted values and residuals, under broom.mixed's column names.
@@ -140,7 +135,7 @@ class Inference:
         """
         from .augment import augment
 
-        return augment(self, data)  # type: ignore[arg-type]
+        return augment(self, data)
 
     def report(self, other: Any = None, *, format: Literal["text", "markdown"] = "text") -> str:
         """The results paragraph in words: estimates, tests, variance components, ICC and R².
@@ -171,7 +166,7 @@ class Inference:
         """
         from .report import report
 
-        return report(self, other, format)  # type: ignore[arg-type]
+        return report(self, other, format)
 
     # --- Tests ---
 
@@ -453,7 +448,7 @@ class Inference:
         """
         from .robust import vcov_robust
 
-        return vcov_robust(self, type, cluster)  # type: ignore[arg-type]
+        return vcov_robust(self, type, cluster)
 
     # --- Variance explained ---
 
@@ -477,77 +472,4 @@ class Inference:
         """
         from .r2 import r_squared
 
-        return r_squared(self, ci=ci, nsim=nsim, seed=seed, n_threads=n_threads)  # type: ignore[arg-type]
-
-
-class MixedInference(Inference):
-    """What needs random effects besides."""
-
-    @cached_property
-    def _information(self) -> dict[str, NDArray[np.float64]]:
-        """The kernel's derivatives at the estimate: root, hessian, score, fixed (see `ddf`)."""
-        found: dict[str, NDArray[np.float64]] = self._fit.information()  # type: ignore[attr-defined]
-        return found
-
-    @cached_property
-    def _satterthwaite(self) -> Satterthwaite:
-        from .ddf import Satterthwaite
-
-        return Satterthwaite.of(self)  # type: ignore[arg-type]
-
-    @cached_property
-    def _kenward_roger(self) -> KenwardRoger:
-        from .ddf import KenwardRoger
-
-        return KenwardRoger.of(self)  # type: ignore[arg-type]
-
-    def profile(
-        self,
-        parm: str | Sequence[str] | None = None,
-        level: float = 0.99,
-        *,
-        points: int = 8,
-        n_threads: int | None = None,
-    ) -> Profile:
-        """Likelihood profiles: ζ, the signed root of the deviance's rise, against the parameter.
-
-        Parameters
-        ----------
-        parm
-            Rows wanted, as in `confint`.
-        level
-            The profile reaches as far as an interval of this coverage would.
-        points
-            Values either side of the estimate.
-        """
-        from .profile import profile
-
-        return profile(self, parm, level, points=points, n_threads=n_threads)
-
-    def icc(
-        self,
-        *,
-        ci: float | None = None,
-        nsim: int = 1000,
-        seed: int = 0,
-        n_threads: int | None = None,
-    ) -> IntraclassCorrelation:
-        """Intraclass correlations: `.adjusted`, `.unadjusted`, `.by_group`, and the design effects;
-        see `IntraclassCorrelation`.
-
-        Parameters
-        ----------
-        ci
-            Coverage of percentile intervals from a parametric bootstrap, e.g. 0.95; None: none.
-        nsim, seed, n_threads
-            Of the bootstrap; see `mm.bootstrap`.
-        """
-        from .icc import intraclass_correlation
-
-        return intraclass_correlation(
-            self,  # type: ignore[arg-type]
-            ci=ci,
-            nsim=nsim,
-            seed=seed,
-            n_threads=n_threads,
-        )
+        return r_squared(self, ci=ci, nsim=nsim, seed=seed, n_threads=n_threads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from .convergence import Convergence
 from .errors import ArgumentError
-from .fitted import FittedModel, optimize
-from .inference import MixedInference
+from .fitted import optimize
+from .inference import Inference
 from .random_effects import RandomEffects, coefficients_by_group, random_effects
 from .varcorr import VarCorr
 
 if TYPE_CHECKING:
+    from .icc import IntraclassCorrelation
+    from .profile import Profile
     from .summary import LinearMixedSummary, LinearSummary
 
 __all__ = ["LinearMixedModel", "LinearModel", "with_criterion"]
@@ -26,7 +29,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LinearMixedModel(MixedInference, FittedModel):
+class LinearMixedModel(Inference):
     """A fitted linear mixed model, made by `lmer`.
 
     y | b ~ N(Xβ + Zb + o, σ²W⁻¹), b ~ N(0, σ²Λ_θΛ_θ') (Bates et al. 2015, eq. 2-4).
@@ -124,6 +127,57 @@ class LinearMixedModel(MixedInference, FittedModel):
         """A picture of the blocks of the factor: which are diagonal, sparse or dense."""
         return str(self._fit.blocks())
 
+    def profile(
+        self,
+        parm: str | Sequence[str] | None = None,
+        level: float = 0.99,
+        *,
+        points: int = 8,
+        n_threads: int | None = None,
+    ) -> Profile:
+        """Likelihood profiles: ζ, the signed root of the deviance's rise, against the parameter.
+
+        Parameters
+        ----------
+        parm
+            Rows wanted, as in `confint`.
+        level
+            The profile reaches as far as an interval of this coverage would.
+        points
+            Values either side of the estimate.
+        """
+        from .profile import profile
+
+        return profile(self, parm, level, points=points, n_threads=n_threads)
+
+    def icc(
+        self,
+        *,
+        ci: float | None = None,
+        nsim: int = 1000,
+        seed: int = 0,
+        n_threads: int | None = None,
+    ) -> IntraclassCorrelation:
+        """Intraclass correlations: `.adjusted`, `.unadjusted`, `.by_group`, and the design effects;
+        see `IntraclassCorrelation`.
+
+        Parameters
+        ----------
+        ci
+            Coverage of percentile intervals from a parametric bootstrap, e.g. 0.95; None: none.
+        nsim, seed, n_threads
+            Of the bootstrap; see `mm.bootstrap`.
+        """
+        from .icc import intraclass_correlation
+
+        return intraclass_correlation(
+            self,
+            ci=ci,
+            nsim=nsim,
+            seed=seed,
+            n_threads=n_threads,
+        )
+
     def summary(self, ddf: str | None = None) -> LinearMixedSummary:
         """Everything on one page; `str()` reads as lme4's print.
 
@@ -178,7 +232,7 @@ class LinearMixedModel(MixedInference, FittedModel):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LinearModel(FittedModel):
+class LinearModel(Inference):
     """A fitted ordinary regression, made by `lm`: the baseline beside a mixed model."""
 
     @cached_property

@@ -38,7 +38,7 @@ from numpy.typing import ArrayLike, NDArray
 from .clusters import Clusters, crossing, find_clusters
 from .distributions import check_level, t_quantile, t_two_sided
 from .errors import ArgumentError, DataError
-from .inference import MixedInference
+from .model import LinearMixedModel
 from .rows import linear_part
 from .tables import ResultTable
 
@@ -250,7 +250,7 @@ def _degrees(l_hat: Array, values: Array, vectors: Array, inverse_root: Array) -
 
 def _root(model: FittedModel) -> Array:
     """S with Φ = SS', (rank, rank)."""
-    if isinstance(model, MixedInference):
+    if isinstance(model, LinearMixedModel):
         return model._information["root"]
     X = model._design.fixed_matrix()[:, ~np.isnan(np.asarray(model._fit.beta))]
     weights = model._matrices.weights

@@ -79,7 +79,7 @@ def _format(name: str, values: pd.Series[Any]) -> list[str]:
     numbers: NDArray[np.float64] = values.to_numpy(dtype=float)
     if name.startswith(P_VALUES):
         return p_values(numbers, 4)
-    if name in COUNTS:
+    if name in COUNTS or pd.api.types.is_integer_dtype(values):
         return ["" if math.isnan(value) else f"{value:.0f}" for value in numbers]
     cells = decimals(np.round(numbers, 4) if name == "Chisq" else numbers, 5, missing="")
     if any("." in cell for cell in cells):
