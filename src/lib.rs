@@ -38,6 +38,7 @@ pub mod derivatives;
 pub mod describe;
 pub mod elements;
 pub mod error;
+pub mod estimates;
 pub mod evaluate;
 pub mod factor;
 pub mod fixed_matrix;
