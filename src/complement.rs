@@ -70,6 +70,36 @@ pub struct Parts {
     pub scale: Vec<f64>,
 }
 
+/// Z̃₂'V⁻¹ of every direction, size × columns, elimination order.
+pub fn images(
+    factor: &Factor<'_>,
+    directions: &Directions,
+    solution: &Solution,
+    team: &Team,
+) -> Aligned {
+    let symbolic = &factor.system.symbolic;
+    let size = symbolic.size;
+    let conditioned: Vec<bool> = factor.lambda.iter().skip(1).map(well_conditioned).collect();
+    let mut images = solution.unscaled.clone();
+    let products = if conditioned.iter().all(|&good| good) {
+        Vec::new()
+    } else {
+        images_by_products(factor, directions, solution, team)
+    };
+    for node in 0..symbolic.nodes() {
+        let group = symbolic.group[node];
+        for c in 0..directions.columns {
+            let range = symbolic.scalar[node] + c * size..symbolic.scalar[node + 1] + c * size;
+            if conditioned[group as usize] {
+                solve_transposed(factor.rest_lambda(group), &mut images[range]);
+            } else {
+                images[range.clone()].copy_from_slice(&products[range]);
+            }
+        }
+    }
+    images
+}
+
 /// All remaining groups.
 pub fn parts(
     factor: &Factor<'_>,
@@ -79,27 +109,15 @@ pub fn parts(
 ) -> Result<Parts> {
     let symbolic = &factor.system.symbolic;
     let size = symbolic.size;
-    let conditioned: Vec<bool> = factor.lambda.iter().skip(1).map(well_conditioned).collect();
-    let mut images = solution.unscaled.clone();
-    if conditioned.iter().any(|good| !good) {
-        let products = images_by_products(factor, directions, solution, team);
-        for node in
-            (0..symbolic.nodes()).filter(|&node| !conditioned[symbolic.group[node] as usize])
-        {
-            for c in 0..directions.columns {
-                let range = symbolic.scalar[node] + c * size..symbolic.scalar[node + 1] + c * size;
-                images[range.clone()].copy_from_slice(&products[range]);
-            }
-        }
-    }
+    let images = images(factor, directions, solution, team);
     let mut parts = Parts {
-        z: Vec::new(),
+        z: images[..size].to_vec(),
         g: Vec::new(),
         scale: Vec::new(),
     };
-    for (group, &good) in conditioned.iter().enumerate() {
+    for group in 0..factor.lambda.len().saturating_sub(1) {
         let lambda = factor.rest_lambda(group as u32);
-        let mut g = if good {
+        let mut g = if well_conditioned(lambda) {
             divided(lambda, &sum_complements(factor, group))
         } else {
             sum_by_products(factor, group, team)?
@@ -108,10 +126,7 @@ pub fn parts(
         for node in (0..symbolic.nodes()).filter(|&node| symbolic.group[node] as usize == group) {
             for c in 0..directions.columns {
                 let width = symbolic.columns(node).len();
-                let image = &mut images[symbolic.scalar[node] + c * size..][..width];
-                if good {
-                    solve_transposed(lambda, image);
-                }
+                let image = &images[symbolic.scalar[node] + c * size..][..width];
                 let weight = if c == 0 { directions.weight } else { 1.0 };
                 for b in 0..width {
                     for a in 0..width {
@@ -122,17 +137,17 @@ pub fn parts(
         }
         parts.g.push(g);
     }
-    parts.z = images[..size].to_vec();
     Ok(parts)
 }
 
-fn well_conditioned(lambda: &Small) -> bool {
+/// May λ̃ be divided by?
+pub fn well_conditioned(lambda: &Small) -> bool {
     let largest = lambda.data.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
     (0..lambda.cols).all(|i| lambda.at(i, i).abs() >= CONDITIONED * largest.max(1.0))
 }
 
 /// x ← λ'⁻¹ x, for the first columns of λ if x is shorter.
-fn solve_transposed(lambda: &Small, x: &mut [f64]) {
+pub fn solve_transposed(lambda: &Small, x: &mut [f64]) {
     for i in (0..x.len()).rev() {
         let known: f64 = (i + 1..x.len()).map(|l| lambda.at(l, i) * x[l]).sum();
         x[i] = (x[i] - known) / lambda.at(i, i);

@@ -56,7 +56,7 @@ pub fn derivatives(
     factor.invert(team)?;
     let factor = &*factor;
     let system = factor.system;
-    let directions = directions(factor, profile, reml);
+    let directions = directions(factor, profile, reml, reml);
     let solution = Solution::new(factor, &directions);
     let leading = leading_part(factor, &directions, &solution, team)?;
     let rest = complement::parts(factor, &directions, &solution, team)?;
@@ -102,13 +102,19 @@ fn gradient(factor: &Factor<'_>, g: &[Small]) -> Vec<f64> {
     gradient
 }
 
-fn directions(factor: &Factor<'_>, profile: &Profile, reml: bool) -> Directions {
+/// [y − Xβ], and X R_X⁻¹ beside it where `with_fixed` asks for it; G is weighted for the criterion.
+pub fn directions(
+    factor: &Factor<'_>,
+    profile: &Profile,
+    reml: bool,
+    with_fixed: bool,
+) -> Directions {
     let basis = &factor.system.basis;
     let (width, p) = (basis.width, basis.rank());
-    let columns = 1 + if reml { p } else { 0 };
+    let columns = 1 + if with_fixed { p } else { 0 };
     let mut of_c = vec![0.0; width * columns];
     of_c[..width].copy_from_slice(&profile.residual);
-    for i in 0..if reml { width } else { 0 } {
+    for i in 0..if with_fixed { width } else { 0 } {
         let mut row: Vec<f64> = (0..p).map(|k| basis.column(k)[i]).collect();
         solve_triangle(&profile.triangle, p, &mut row);
         (0..p).for_each(|k| of_c[i + (k + 1) * width] = row[k]);

@@ -43,8 +43,9 @@ fn gradient_of(problem: &mut Problem<'_, '_>, theta: &[f64]) -> Result<Vec<f64>>
     Ok(gradient)
 }
 
-/// Central differences of the gradient at the estimate, symmetric.
-pub fn hessian(fit: &Fit, team: &Team) -> Result<Vec<f64>> {
+/// Central differences of the gradient at the estimate, symmetric: where the exact Hessian (`variance`)
+/// would need more.
+pub fn differenced_hessian(fit: &Fit, team: &Team) -> Result<Vec<f64>> {
     let size = fit.theta.len();
     let steps = steps(fit);
     let mut problem = Problem::new(&fit.system, fit.reml, team);

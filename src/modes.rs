@@ -6,8 +6,10 @@ use crate::error::Result;
 use crate::factor::Factor;
 use crate::lambda::Small;
 use crate::leading::{root_of_unit_plus, solve_lower, solve_upper};
+use crate::lmm::Fit;
 use crate::objective::Profile;
 use crate::parallel::Team;
+use crate::problem::Problem;
 
 /// Conditional modes of every public term.
 pub struct Modes {
@@ -24,15 +26,39 @@ pub fn conditional_modes(
     theta: &[f64],
     team: &Team,
 ) -> Modes {
+    let scale = factor.system.coordinates.response.scale;
+    modes_of(factor, profile.residual.clone(), scale, theta, team)
+}
+
+/// B_k of every column of X kept, in the user's columns: ΛM⁻¹Λ'Z'Wx_k, by term.
+pub fn fixed_modes(fit: &Fit, team: &Team) -> Result<Vec<Vec<Vec<f64>>>> {
+    let mut problem = Problem::new(&fit.system, fit.reml, team);
+    problem.settle(&fit.internal)?;
+    let (factor, basis) = (&problem.factor, &fit.system.basis);
+    let coordinates = &fit.system.coordinates;
+    let of_kept = |&k: &usize| {
+        // x_k as a combination of C: its shifted and scaled column, and the constant.
+        let (place, column) = (coordinates.place[k], coordinates.columns[k]);
+        let mut of_c = vec![0.0; basis.width];
+        of_c[place] = if place == 0 { 1.0 } else { column.scale };
+        if place > 0 {
+            of_c[0] += column.shift;
+        }
+        modes_of(factor, of_c, 1.0, &fit.internal, team).terms
+    };
+    Ok(basis.kept.iter().map(of_kept).collect())
+}
+
+/// ΛM⁻¹Λ'Z'W of one combination of C, times `scale`.
+fn modes_of(factor: &Factor<'_>, of_c: Vec<f64>, scale: f64, theta: &[f64], team: &Team) -> Modes {
     let system = factor.system;
     let directions = Directions {
         columns: 1,
-        of_c: profile.residual.clone(),
+        of_c,
         weight: 0.0,
     };
     let solution = Solution::new(factor, &directions);
     let answers = leading_answers(factor, &directions, &solution, team);
-    let scale = system.coordinates.response.scale;
     let mut terms = vec![Vec::new(); system.groups.iter().map(|group| group.terms.len()).sum()];
     let mut ussq = 0.0;
     for (g, group) in system.groups.iter().enumerate() {

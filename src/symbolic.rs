@@ -108,6 +108,16 @@ impl Symbolic {
         self.scalar[node]..self.scalar[node + 1]
     }
 
+    /// Scalar columns of every node of group `group` (0 = the leading one, which has none).
+    pub fn columns_of_group(
+        &self,
+        group: usize,
+    ) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
+        (0..self.nodes())
+            .filter(move |&node| self.group[node] as usize + 1 == group)
+            .map(|node| self.columns(node))
+    }
+
     /// Place in `front` of the first column of node `node`, which must occur in it.
     pub fn local(&self, front: &Front, node: usize) -> usize {
         let scalar = self.scalar[node];

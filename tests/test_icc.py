@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
+import pandas as pd
 import pytest
 
 import clinic
 import mixedmodels as mm
+import reference_data
 
-# formula: adjusted, unadjusted, by clinic, fixed and random variance
-REFERENCE = {
-    clinic.INTERCEPTS: (
-        0.447505644653193,
-        0.215820999822238,
-        0.447505644653196,
-        74.548035,
-        31.0764,
-    ),
-    clinic.SLOPES: (0.48011011551865, 0.227829252508669, 0.172376515363426, 76.356731, 33.106507),
-}
+REFERENCE = reference_data.read_json("inference/icc_r2.json")["models"]
+MODELS = [name for name in REFERENCE if REFERENCE[name].get("family") is None]
 
 
-@pytest.mark.parametrize("formula", REFERENCE)
-def test_reference(formula: str) -> None:
-    icc = clinic.fit(formula).icc()
-    adjusted, unadjusted, by_clinic, fixed, random = REFERENCE[formula]
-    assert icc.adjusted == pytest.approx(adjusted, abs=1e-6)
-    assert icc.unadjusted == pytest.approx(unadjusted, abs=1e-6)
-    assert icc.by_group["clinic"] == pytest.approx(by_clinic, abs=1e-6)
-    assert icc.variance_fixed == pytest.approx(fixed, rel=1e-5)
-    assert icc.variance_random == pytest.approx(random, rel=1e-5)
+def fitted(name: str) -> mm.LinearMixedModel:
+    reference = REFERENCE[name]
+    data = reference_data.load(reference["data"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", mm.MissingDataWarning)
+        return mm.lmer(reference["formula"], data, REML=name.endswith("_reml"))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_reference(name: str) -> None:
+    icc, reference = fitted(name).icc(), REFERENCE[name]
+    assert icc.adjusted == pytest.approx(reference["icc_adjusted"], abs=1e-6)
+    assert icc.unadjusted == pytest.approx(reference["icc_unadjusted"], abs=1e-6)
+    for row in reference["icc_by_group"]:
+        assert icc.by_group[row["Group"]] == pytest.approx(row["ICC"], abs=1e-6)
+    assert icc.variance_fixed == pytest.approx(reference["variance"]["fixed"], rel=1e-5)
+    assert icc.variance_random == pytest.approx(reference["variance"]["random"], rel=1e-5)
+    assert icc.variance_residual == pytest.approx(reference["variance"]["residual"], rel=1e-5)
 
 
 def test_mean_random_variance_is_the_trace() -> None:
@@ -69,3 +73,61 @@ def test_print() -> None:
     assert "0.448" in text
     assert "0.216" in text
     assert "clinic  0.172" in str(clinic.fit(clinic.SLOPES).icc())
+
+
+# --- Design effect ---
+
+
+def test_design_effect_of_equal_groups() -> None:
+    m = clinic.fit(clinic.INTERCEPTS)
+    icc = m.icc()
+    assert icc.design_effect["clinic"] == pytest.approx(1 + (20 - 1) * icc.adjusted)
+    assert icc.effective_sample_size["clinic"] == pytest.approx(300 / icc.design_effect["clinic"])
+
+
+@pytest.fixture
+def unequal() -> pd.DataFrame:
+    data = clinic.data()
+    return data[(data["clinic"] != "1") | (np.arange(len(data)) % 3 == 0)]
+
+
+def test_design_effect_is_the_variance_of_a_mean(unequal: pd.DataFrame) -> None:
+    """Relative to that of as many independent observations, for random intercepts."""
+    m = mm.lmer("anxiety ~ 1 + (1 | clinic)", unequal)
+    icc, codes = m.icc(), unequal["clinic"].cat.codes.to_numpy()
+    V = icc.variance_random * (codes[:, None] == codes) + np.eye(m.nobs) * icc.variance_residual
+    total = icc.variance_random + icc.variance_residual
+    assert icc.design_effect["clinic"] == pytest.approx(V.sum() / m.nobs / total)
+
+
+def test_design_effect_by_group(unequal: pd.DataFrame) -> None:
+    """Rows dropped do not count; offsets, and groups whose term has no intercept, are no matter."""
+    m = clinic.three_levels()
+    sizes = clinic.visits().dropna(subset=["anxiety"]).groupby("patient_id").size()
+    assert sizes.sum() == m.nobs
+    expected = 1 + ((sizes**2).sum() / sizes.sum() - 1) * m.icc().by_group["patient_id"]
+    assert m.icc().design_effect["patient_id"] == pytest.approx(expected)
+    offset = np.arange(300.0)
+    shifted = mm.lmer(clinic.INTERCEPTS, clinic.data(), offset=offset)
+    assert shifted.icc().design_effect["clinic"] == pytest.approx(
+        1 + 19 * shifted.icc().by_group["clinic"]
+    )
+    slopes = mm.lmer(f"{clinic.FIXED} + (0 + therapy_sessions | clinic)", unequal).icc()
+    assert np.isnan(slopes.design_effect["clinic"])
+
+
+def test_arrays() -> None:
+    d = clinic.data()
+    X = np.column_stack([np.ones(300), d["therapy_sessions"]])
+    m = mm.lmer_arrays(d["anxiety"], X, [(X, d["clinic"])])
+    expected = clinic.fit(clinic.SLOPES).icc()
+    assert m.icc().adjusted == pytest.approx(expected.adjusted, abs=1e-7)
+    assert m.icc().design_effect["clinic"] == pytest.approx(expected.design_effect["clinic"])
+
+
+@pytest.mark.filterwarnings("ignore::mixedmodels.SingularFitWarning")
+def test_singular_fit() -> None:
+    icc = mm.lmer("Yield ~ 1 + (1 | Batch)", reference_data.load("Dyestuff2")).icc()
+    assert icc.adjusted == 0
+    assert icc.design_effect["Batch"] == 1
+    assert icc.effective_sample_size["Batch"] == 30

@@ -47,10 +47,14 @@ class ColumnPlan:
 
 @dataclass(frozen=True, slots=True)
 class MatrixPlan:
-    """The columns of a model matrix; `constant` (p,) makes X @ constant = 1, if that is certain."""
+    """The columns of a model matrix; `constant` (p,) makes X @ constant = 1, if that is certain.
+
+    `assign` has the term of each column, a position in `Terms.terms`; -1 is the intercept.
+    """
 
     columns: tuple[ColumnPlan, ...]
     constant: NDArray[np.float64] | None
+    assign: tuple[int, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -68,15 +72,18 @@ def plan_matrix(
     """
     chosen = contrasts or {}
     columns = [ColumnPlan("(Intercept)")] if terms.intercept else []
+    assign = [-1] * len(columns)
     constant: NDArray[np.float64] | None = None
     spans: list[tuple[int, int]] = []
-    for term, full in zip(terms.terms, _full_coding(terms, variables), strict=True):
+    coding = _full_coding(terms, variables)
+    for t, (term, full) in enumerate(zip(terms.terms, coding, strict=True)):
         parts = []
         names = [terms.variables[v].text for v in term]
         for name, is_full in zip(names, full, strict=True):
             parts.append(_variable_columns(name, variables[name], is_full, chosen.get(name)))
         start = len(columns)
         columns.extend(_products(parts))
+        assign.extend([t] * (len(columns) - start))
         if all(full) and all(isinstance(variables[name], Factor) for name in names):
             spans.append((start, len(columns)))
     if terms.intercept:
@@ -85,7 +92,7 @@ def plan_matrix(
     elif spans:  # the indicators of all combinations of levels sum to one
         constant = np.zeros(len(columns))
         constant[slice(*spans[0])] = 1.0
-    return MatrixPlan(tuple(columns), constant)
+    return MatrixPlan(tuple(columns), constant, tuple(assign))
 
 
 def _full_coding(terms: Terms, variables: Mapping[str, Matrix | Factor]) -> list[list[bool]]:

@@ -97,7 +97,7 @@ class Convergence:
 
     @cached_property
     def _hessian(self) -> Array:
-        return np.asarray(self._fit.hessian(), dtype=float)
+        return np.asarray(self._fit.information()["hessian"], dtype=float)
 
     @property
     def hessian(self) -> Array:

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+
+from .bootstrap_intervals import interval_text, percentile_intervals
+from .rows import group_codes
+from .variance_components import VarianceComponents, variance_components
 
 if TYPE_CHECKING:
     from .model import LinearMixedModel
@@ -27,8 +30,17 @@ class IntraclassCorrelation:
         random / (fixed + random + residual): of all variance.
     by_group
         Group → its intercept variance / (random + residual); NaN where a group has no intercept.
+    design_effect
+        Group → 1 + (m̄ − 1)·by_group: how much larger the variance of a mean is than that of as
+        many independent observations, for clustering by this group alone. Groups of unequal size
+        count by their size, m̄ = Σm²/Σm (Kish 1965, §5.4), which is exact for equal correlations.
+    effective_sample_size
+        Group → nobs / design_effect: that many independent observations say as much of a mean.
     variance_fixed, variance_random, variance_residual
         What they are made of, in squared units of the response.
+    intervals
+        None, or a frame of bootstrap intervals: rows adjusted, unadjusted, by_group[...]; columns
+        conf_low, conf_high.
 
     Notes
     -----
@@ -42,80 +54,103 @@ class IntraclassCorrelation:
     >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", mm.datasets.load("anxiety"))
     >>> round(m.icc().adjusted, 3)
     0.448
+    >>> float(round(m.icc().design_effect["clinic"], 1))
+    9.5
     """
 
     adjusted: float
     unadjusted: float
     by_group: pd.Series[float]
+    design_effect: pd.Series[float]
+    effective_sample_size: pd.Series[float]
     variance_fixed: float
     variance_random: float
     variance_residual: float
+    intervals: pd.DataFrame | None = None
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         beyond = "of the variance the fixed effects leave"
         lines = [
             "Intraclass correlation",
-            f"  adjusted    {self.adjusted:.3f}   between groups, {beyond}",
-            f"  unadjusted  {self.unadjusted:.3f}   between groups, of all variance",
+            f"  adjusted    {self._shown('adjusted', self.adjusted)}   between groups, {beyond}",
+            f"  unadjusted  {self._shown('unadjusted', self.unadjusted)}   between groups, of all "
+            "variance",
         ]
         if len(self.by_group) > 1 or abs(self.by_group.iloc[0] - self.adjusted) > 1e-9:
             lines.append("  by group (intercepts only)")
             width = max(len(str(group)) for group in self.by_group.index)
             for group, value in self.by_group.items():
-                lines.append(f"    {group:<{width}}  {value:.3f}")
-        return "\n".join(lines)
+                lines.append(f"    {group:<{width}}  {self._shown(_row(str(group)), value)}")
+        sizes = self.effective_sample_size.dropna()
+        for (group, size), effect in zip(sizes.items(), self.design_effect.dropna(), strict=True):
+            lines.append(
+                f"  design effect of {group} {effect:.2f}: effective sample size {size:.1f}"
+            )
+        return "\n".join([*lines, *self.notes])
+
+    def _shown(self, name: str, value: float) -> str:
+        return f"{value:.3f}{interval_text(self.intervals, name)}"
 
     __repr__ = __str__
 
 
-def intraclass_correlation(model: LinearMixedModel) -> IntraclassCorrelation:
-    """Compute `IntraclassCorrelation` for a fitted model."""
-    residual = model.sigma**2
-    fixed = _fixed_variance(model)
-    random = mean_random_variance(model)
-    total = random + residual
-    intercepts: dict[str, float] = {}
-    for term in model.varcorr.terms:
-        intercepts.setdefault(term.group, np.nan)
-        if "(Intercept)" in term.columns:
-            at = term.columns.index("(Intercept)")
-            found = intercepts[term.group]
-            intercepts[term.group] = term.cov[at, at] + (0.0 if np.isnan(found) else found)
-    by_group = pd.Series(intercepts, name="icc", dtype=float) / total
+def intraclass_correlation(
+    model: LinearMixedModel,
+    *,
+    ci: float | None = None,
+    nsim: int = 1000,
+    seed: int = 0,
+    n_threads: int | None = None,
+) -> IntraclassCorrelation:
+    """Compute `IntraclassCorrelation` for a fitted model; documented at `MixedInference.icc`."""
+    components = variance_components(model)
+    shares = _shares(components)
+    intervals, notes = percentile_intervals(
+        model,
+        lambda refitted: _shares(variance_components(refitted)),
+        ci,
+        nsim=nsim,
+        seed=seed,
+        n_threads=n_threads,
+    )
+    by_group = components.intercept.rename("icc") / components.unexplained
+    effects = _design_effects(model, by_group)
     return IntraclassCorrelation(
-        random / total, random / (fixed + total), by_group, fixed, random, residual
+        adjusted=shares["adjusted"],
+        unadjusted=shares["unadjusted"],
+        by_group=by_group,
+        design_effect=effects,
+        effective_sample_size=(model.nobs / effects).rename("effective_sample_size"),
+        variance_fixed=components.fixed,
+        variance_random=float(components.random.sum()),
+        variance_residual=components.residual,
+        intervals=intervals,
+        notes=notes,
     )
 
 
-def _fixed_variance(model: LinearMixedModel) -> float:
-    """Variance over the rows of Xβ̂, offset left out."""
-    none: list[NDArray[np.float64] | None] = [None] * len(model._matrices.terms)
-    beta = np.asarray(model._fit.beta, dtype=float)
-    design = model._design
-    offset = design.linear_predictor(np.zeros_like(beta), none)
-    return float(np.var(design.linear_predictor(beta, none) - offset, ddof=1))
+def _shares(components: VarianceComponents) -> dict[str, float]:
+    random = float(components.random.sum())
+    shares = {
+        "adjusted": random / components.unexplained,
+        "unadjusted": random / components.total,
+    }
+    for group, variance in components.intercept.items():
+        shares[_row(str(group))] = float(variance) / components.unexplained
+    return shares
 
 
-def mean_random_variance(model: LinearMixedModel) -> float:
-    """Mean over the rows of Var(z'b), tr(Σ Z'Z)/n summed over terms.
+def _row(group: str) -> str:
+    """The row of a group's correlation among the intervals."""
+    return f"by_group[{group}]"
 
-    With Σ = CC', z'Σz is the sum of squares of z'C: one linear predictor a column of C, in which
-    every level has that column for its modes. Z is never formed.
-    """
-    infos = model._matrices.terms
-    none: list[NDArray[np.float64] | None] = [None] * len(infos)
-    zero = np.zeros(len(model._fit.beta))
-    offset = model._design.linear_predictor(zero, none)
-    mean = 0.0
-    for t, (info, term) in enumerate(zip(infos, model.varcorr.terms, strict=True)):
-        if term.columns == ("(Intercept)",):
-            mean += float(term.cov[0, 0])
-            continue
-        values, vectors = np.linalg.eigh(term.cov)
-        for value, vector in zip(values, vectors.T, strict=True):
-            if value <= 0:
-                continue
-            modes = none.copy()
-            modes[t] = np.tile(np.sqrt(value) * vector, (len(info.levels), 1))
-            mean += float(np.mean((model._design.linear_predictor(zero, modes) - offset) ** 2))
-    return mean
+
+def _design_effects(model: LinearMixedModel, by_group: pd.Series[float]) -> pd.Series[float]:
+    effects = {}
+    for group, icc in by_group.items():
+        effects[group] = np.nan
+        if not np.isnan(icc):
+            sizes = np.bincount(group_codes(model, str(group))).astype(float)
+            effects[group] = 1 + (np.sum(sizes**2) / np.sum(sizes) - 1) * icc
+    return pd.Series(effects, name="design_effect", dtype=float)

@@ -59,27 +59,93 @@ class Inference:
         return coefficients(self, ddf, level)
 
     def tidy(
-        self, effects: Literal["all", "fixed", "ran_pars", "ran_vals"] = "all", **options: Any
+        self,
+        effects: Literal["all", "fixed", "ran_pars", "ran_vals"] = "all",
+        *,
+        conf_int: bool = False,
+        conf_level: float = 0.95,
+        conf_method: Literal["wald", "profile", "boot"] = "wald",
+        ddf: str | None = None,
     ) -> pd.DataFrame:
-        """Estimates as a frame with broom.mixed's column names; see `tidy.tidy`."""
+        """Estimates as a frame with broom.mixed's column names.
+
+        Parameters
+        ----------
+        effects
+            "fixed": the coefficients kept. "ran_pars": standard deviations and correlations, terms
+            such as "sd__(Intercept)", "cor__(Intercept).x" and "sd__Observation". "all": both.
+            "ran_vals": conditional modes with their conditional standard deviations, by level.
+        conf_int, conf_level, conf_method
+            True adds conf.low and conf.high, the intervals of `confint`.
+        ddf
+            As in `coefficients`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            effect, group, (level,) term, estimate, std.error, statistic, df, p.value(, conf.low,
+            conf.high); for an ordinary regression broom's term, estimate, std.error, statistic,
+            p.value.
+
+        Examples
+        --------
+        >>> import mixedmodels as mm
+        >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", mm.datasets.load("anxiety"))
+        >>> m.tidy("ran_pars")["term"].tolist()
+        ['sd__(Intercept)', 'sd__Observation']
+        """
         from .tidy import tidy
 
-        return tidy(self, effects, **options)
+        return tidy(
+            self,  # type: ignore[arg-type]
+            effects,
+            conf_int=conf_int,
+            conf_level=conf_level,
+            conf_method=conf_method,
+            ddf=ddf,
+        )
 
     def glance(self) -> pd.DataFrame:
-        """One row of fit statistics with broom.mixed's column names."""
+        """One row of fit statistics with broom.mixed's column names.
+
+        nobs, sigma, logLik, AIC, BIC, REMLcrit (ML fits: deviance) and df.residual; for an ordinary
+        regression broom's r.squared, adj.r.squared, sigma, statistic, p.value, df, logLik, AIC,
+        BIC, deviance (the residual sum of squares), df.residual, nobs.
+        """
         from .tidy import glance
 
-        return glance(self)
+        return glance(self)  # type: ignore[arg-type]
 
-    def augment(self) -> pd.DataFrame:
-        """The data with fitted values and residuals, under broom.mixed's column names."""
-        from .tidy import augment
+    def augment(self, data: Any = None) -> pd.DataFrame:
+        """The data with fitted values and residuals, under broom.mixed's column names.
 
-        return augment(self)
+        Parameters
+        ----------
+        data
+            A table whose columns come first, with the rows of the fit's table or the rows used.
+            None: the columns that the model uses (none where it was fitted from arrays).
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a row used (na_action="exclude": a row of the table), on the data's own index;
+            adds .fitted, .resid, .fixed (Xβ̂ + offset), .mu, .offset, .sqrtXwt, .sqrtrwt, .weights
+            and .wtres; for an ordinary regression .fitted and .resid.
+
+        Raises
+        ------
+        DataError
+            `data` has another number of rows.
+        """
+        from .augment import augment
+
+        return augment(self, data)  # type: ignore[arg-type]
 
     def report(self, other: Any = None, *, format: Literal["text", "markdown"] = "text") -> str:
-        """The results paragraph in words: estimates, tests, variance components, ICC.
+        """The results paragraph in words: estimates, tests, variance components, ICC and R².
+
+        Numbers are rounded as the APA asks: two decimals, p to three, no zero before the point of
+        what cannot exceed 1. Tests are those of `coefficients()`.
 
         Parameters
         ----------
@@ -87,10 +153,24 @@ class Inference:
             A smaller or larger model of the same data: adds their likelihood-ratio test.
         format
             "text" or "markdown".
+
+        Raises
+        ------
+        ArgumentError
+            For another format.
+        DataError
+            `other` was fitted to other data.
+
+        Examples
+        --------
+        >>> import mixedmodels as mm
+        >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", mm.datasets.load("anxiety"))
+        >>> "300 observations" in m.report()
+        True
         """
         from .report import report
 
-        return report(self, other, format)
+        return report(self, other, format)  # type: ignore[arg-type]
 
     # --- Tests ---
 
@@ -267,19 +347,50 @@ class Inference:
             "CR0": plain; "CR1": times G/(G − 1) for G clusters; "CR2": bias-reduced, with
             Satterthwaite degrees of freedom (Bell & McCaffrey 2002; Pustejovsky & Tipton 2018).
         cluster
-            A grouping factor's or column's name, or n labels. Default: the coarsest grouping
-            factor; required where factors cross, and for ordinary regressions.
+            A grouping factor's or column's name, or labels of the rows used or of the table's
+            rows, by position. Default: the coarsest grouping factor; required where factors cross,
+            and for ordinary regressions.
+
+        Returns
+        -------
+        RobustCovariance
+            `.vcov`, `.std_error`, `.coefficients(level)`; prints as the coefficient table.
+
+        Raises
+        ------
+        ArgumentError
+            No cluster can be taken for granted; CR2 where a level of a grouping factor lies in
+            several clusters.
+        DataError
+            Labels are missing, of the wrong number or all equal.
         """
         from .robust import vcov_robust
 
-        return vcov_robust(self, type, cluster)
+        return vcov_robust(self, type, cluster)  # type: ignore[arg-type]
 
-    def r2(self, **options: Any) -> RSquared:
+    # --- Variance explained ---
+
+    def r2(
+        self,
+        *,
+        ci: float | None = None,
+        nsim: int = 1000,
+        seed: int = 0,
+        n_threads: int | None = None,
+    ) -> RSquared:
         """R² of Nakagawa & Schielzeth: `.marginal` (fixed effects) and `.conditional` (and random
-        effects); for an ordinary regression both are the variance explained. See `RSquared`."""
+        effects); for an ordinary regression both are the variance explained. See `RSquared`.
+
+        Parameters
+        ----------
+        ci
+            Coverage of percentile intervals from a parametric bootstrap, e.g. 0.95; None: none.
+        nsim, seed, n_threads
+            Of the bootstrap; see `mm.bootstrap`.
+        """
         from .r2 import r_squared
 
-        return r_squared(self, **options)
+        return r_squared(self, ci=ci, nsim=nsim, seed=seed, n_threads=n_threads)  # type: ignore[arg-type]
 
 
 class MixedInference(Inference):
@@ -326,9 +437,30 @@ class MixedInference(Inference):
 
         return profile(self, parm, level, points=points, n_threads=n_threads)
 
-    def icc(self, **options: Any) -> IntraclassCorrelation:
-        """Intraclass correlations: `.adjusted`, `.unadjusted`, `.by_group`; see
-        `IntraclassCorrelation`."""
+    def icc(
+        self,
+        *,
+        ci: float | None = None,
+        nsim: int = 1000,
+        seed: int = 0,
+        n_threads: int | None = None,
+    ) -> IntraclassCorrelation:
+        """Intraclass correlations: `.adjusted`, `.unadjusted`, `.by_group`, and the design effects;
+        see `IntraclassCorrelation`.
+
+        Parameters
+        ----------
+        ci
+            Coverage of percentile intervals from a parametric bootstrap, e.g. 0.95; None: none.
+        nsim, seed, n_threads
+            Of the bootstrap; see `mm.bootstrap`.
+        """
         from .icc import intraclass_correlation
 
-        return intraclass_correlation(self, **options)
+        return intraclass_correlation(
+            self,  # type: ignore[arg-type]
+            ci=ci,
+            nsim=nsim,
+            seed=seed,
+            n_threads=n_threads,
+        )

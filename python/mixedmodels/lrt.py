@@ -18,9 +18,19 @@ from .model import LinearMixedModel, LinearModel, with_criterion
 from .tables import ResultTable
 from .text import html_table
 
-__all__ = ["BoundaryWarning", "LikelihoodRatioTable", "anova"]
+__all__ = [
+    "MIXTURE",
+    "BoundaryWarning",
+    "LikelihoodRatio",
+    "LikelihoodRatioTable",
+    "anova",
+    "by_ml",
+    "criterion",
+    "likelihood_ratio",
+]
 
 MIXTURE = "Pr(mixture)"
+ROUNDING = 1e-8  # criteria that differ by less are equal
 
 
 class BoundaryWarning(MixedModelsWarning):
@@ -105,28 +115,41 @@ def anova(*models: FittedModel, refit: bool = True) -> LikelihoodRatioTable:
     ordered = sorted(models, key=lambda model: model.npar)
     labels = [names[id(model)] for model in ordered]
     compared, notes = _comparable(ordered, refit)
-    steps = [_step(small, large) for small, large in pairwise(compared)]
     reml = not refit and any(_is_reml(model) for model in ordered)
-    table = LikelihoodRatioTable.of(_columns(compared, steps, reml), "", index=labels)
+    tests = [likelihood_ratio(small, large, reml) for small, large in pairwise(compared)]
+    table = LikelihoodRatioTable.of(_columns(compared, tests, reml), "", index=labels)
     table.models = {
         label: model.formula or "fitted from arrays"
         for label, model in zip(labels, ordered, strict=True)
     }
-    for label, step in zip(labels[1:], steps, strict=True):
-        if step.boundary:
-            notes.append(f"{label}: {step.boundary}")
-            warn(f"anova, {label}: {step.boundary}", BoundaryWarning)
+    for label, test in zip(labels[1:], tests, strict=True):
+        if test.boundary:
+            notes.append(f"{label}: {test.boundary}")
+            warn(f"anova, {label}: {test.boundary}", BoundaryWarning)
     table.notes = (*notes, *_outcomes(table, compared))
     return table
 
 
-@dataclass(frozen=True)
-class _Step:
-    """The change from one model to the next."""
+@dataclass(frozen=True, slots=True)
+class LikelihoodRatio:
+    """The likelihood-ratio test of a smaller model within a larger one."""
 
-    added: int  # random effects per level that the larger model adds
-    mixture: bool  # whether ½χ²_(Df−1) + ½χ²_Df holds
-    boundary: str  # what to tell; empty where nothing is on a boundary
+    statistic: float  # 2 log LR, at least 0
+    df: int  # parameters that the larger model adds
+    p_value: float  # from χ²(df); NaN where df is not positive
+    mixture: float  # p from ½χ²(df − 1) + ½χ²(df); NaN where that does not hold
+    boundary: str  # what to tell of a variance of zero; empty where none is tested
+
+
+def likelihood_ratio(small: FittedModel, large: FittedModel, reml: bool = False) -> LikelihoodRatio:
+    """The test of two nested models by their ML (or, where `reml`, REML) criteria."""
+    x = criterion(small, reml) - criterion(large, reml)
+    x = x if x > ROUNDING else 0.0  # half of a mixture is the constant zero
+    df = large.npar - small.npar
+    p = chi2_upper(x, df) if df > 0 else math.nan
+    simple, boundary = _boundary(small, large)
+    half = 0.5 * (chi2_upper(x, df - 1) + chi2_upper(x, df)) if simple else math.nan
+    return LikelihoodRatio(x, df, p, half, boundary)
 
 
 def _require_models(models: Sequence[Any]) -> None:
@@ -182,8 +205,8 @@ def _comparable(models: Sequence[FittedModel], refit: bool) -> tuple[list[Fitted
     if not any(model.reml for model in mixed):
         return list(models), []
     if refit:
-        by_ml = [_by_ml(model) for model in models]
-        return by_ml, ["Fits by REML were refitted by ML for this comparison."]
+        fits = [by_ml(model) for model in models]
+        return fits, ["Fits by REML were refitted by ML for this comparison."]
     if not all(model.reml for model in mixed):
         raise DataError("REML and ML fits cannot be compared as they are: use refit=True")
     names = [tuple(model.fixef.dropna().index) for model in models]
@@ -195,7 +218,8 @@ def _comparable(models: Sequence[FittedModel], refit: bool) -> tuple[list[Fitted
     return list(models), ["REML criteria compared as they are (equal fixed effects)."]
 
 
-def _by_ml(model: FittedModel) -> FittedModel:
+def by_ml(model: FittedModel) -> FittedModel:
+    """The same model fitted by maximum likelihood."""
     if isinstance(model, LinearMixedModel) and model.reml:
         return with_criterion(model, REML=False)
     return model
@@ -221,62 +245,55 @@ def _outcomes(table: pd.DataFrame, models: Sequence[FittedModel]) -> list[str]:
 
 
 def _columns(
-    models: Sequence[FittedModel], steps: Sequence[_Step], reml: bool
-) -> dict[str, list[float]]:
-    criterion = [_criterion(model, reml) for model in models]
+    models: Sequence[FittedModel], tests: Sequence[LikelihoodRatio], reml: bool
+) -> dict[str, list[Any]]:
+    values = [criterion(model, reml) for model in models]
     npar = [model.npar for model in models]
-    chisq, df, p, mixture = [math.nan], [math.nan], [math.nan], [math.nan]
-    for k, step in enumerate(steps, start=1):
-        x, d = max(0.0, criterion[k - 1] - criterion[k]), npar[k] - npar[k - 1]
-        chisq.append(x)
-        df.append(d)
-        p.append(chi2_upper(x, d) if d > 0 else math.nan)
-        half = 0.5 * (chi2_upper(x, d - 1) + chi2_upper(x, d)) if step.mixture else math.nan
-        mixture.append(half)
     columns: dict[str, list[Any]] = {
         "npar": npar,
-        "AIC": [c + 2 * k for c, k in zip(criterion, npar, strict=True)],
-        "BIC": [c + math.log(m.nobs) * m.npar for c, m in zip(criterion, models, strict=True)],
-        "logLik": [-c / 2 for c in criterion],
-        "deviance": criterion,
-        "Chisq": chisq,
-        "Df": df,
-        "Pr(>Chisq)": p,
+        "AIC": [c + 2 * k for c, k in zip(values, npar, strict=True)],
+        "BIC": [c + math.log(m.nobs) * m.npar for c, m in zip(values, models, strict=True)],
+        "logLik": [-c / 2 for c in values],
+        "deviance": values,
+        "Chisq": [math.nan, *(test.statistic for test in tests)],
+        "Df": [math.nan, *(test.df for test in tests)],
+        "Pr(>Chisq)": [math.nan, *(test.p_value for test in tests)],
     }
-    if any(step.mixture for step in steps):
+    mixture = [math.nan, *(test.mixture for test in tests)]
+    if not np.isnan(mixture).all():
         columns[MIXTURE] = mixture
     return columns
 
 
-def _criterion(model: FittedModel, reml: bool) -> float:
+def criterion(model: FittedModel, reml: bool) -> float:
+    """−2 log-likelihood of a fit, restricted or not; an ordinary regression has both."""
     if isinstance(model, LinearModel):
         return model.reml_criterion if reml else model.deviance
     return model._minus2loglik
 
 
-def _step(small: FittedModel, large: FittedModel) -> _Step:
-    """Whether the smaller model is the larger one with a variance at zero."""
+def _boundary(small: FittedModel, large: FittedModel) -> tuple[bool, str]:
+    """Whether the mixture holds, and what to tell where the smaller model is the larger one with a
+    variance of zero."""
     before, after = _effects(small), _effects(large)
     added = sum(len(columns) for columns in after) - sum(len(columns) for columns in before)
     df = large.npar - small.npar
     if added <= 0 or df <= 0:
-        return _Step(added, False, "")
+        return False, ""
     same_fixed = set(small.fixef.dropna().index) == set(large.fixef.dropna().index)
     joined = _joined(before, after)
     at_boundary = isinstance(small, LinearMixedModel) and small.is_singular
     if same_fixed and joined is not None and not at_boundary and df == joined + 1:
-        return _Step(
-            added,
+        return (
             True,
             f"the test has a variance of zero as its null, on the boundary of its range: {MIXTURE} "
             f"is from ½χ²({joined}) + ½χ²({joined + 1}); Pr(>Chisq) is too large.",
         )
-    return _Step(
-        added,
+    return (
         False,
         "the test has a variance of zero as its null, on the boundary of its range: Pr(>Chisq) is "
         "too large, and no simple mixture of χ² is right for this change; simulation from the "
-        "smaller model is needed for an exact p-value.",
+        "smaller model is needed for an exact p-value (mm.bootstrap_lrt).",
     )
 
 

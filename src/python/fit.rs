@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 #[pyclass(name = "Fit", module = "mixedmodels._core", frozen)]
 pub struct PyFit {
-    design: Arc<Design>,
-    fit: Arc<Fit>,
-    n_threads: Option<usize>,
+    pub design: Arc<Design>,
+    pub fit: Arc<Fit>,
+    pub n_threads: Option<usize>,
 }
 
 impl PyFit {
@@ -29,7 +29,7 @@ impl PyFit {
         }
     }
 
-    fn manner(&self) -> Manner {
+    pub fn manner(&self) -> Manner {
         let system = &self.fit.system;
         let short = system.symbolic.flops() < 1e6 && system.leading.data.len() < 50_000;
         Manner {
@@ -176,15 +176,6 @@ impl PyFit {
             evaluate::gradient(&fit, &theta, team)
         })?;
         Ok(PyArray1::from_vec(py, gradient))
-    }
-
-    /// Second derivatives at the estimate: central differences of the exact gradient.
-    fn hessian<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        let (fit, size) = (self.fit.clone(), self.fit.theta.len());
-        let hessian = supervise(py, self.manner(), move |team, _| {
-            evaluate::hessian(&fit, team)
-        })?;
-        PyArray1::from_vec(py, hessian).reshape([size, size])
     }
 
     /// The same model for another response, started from this optimum.

@@ -3,6 +3,7 @@
 mod design;
 mod errors;
 mod fit;
+mod inference;
 mod supervise;
 
 use pyo3::prelude::*;

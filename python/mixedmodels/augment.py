@@ -1,0 +1,91 @@
+"""The data beside fitted values and residuals, under the column names of R's broom.mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from .errors import DataError
+from .rows import linear_part
+
+if TYPE_CHECKING:
+    from .fitted import FittedModel
+
+__all__ = ["augment"]
+
+
+def augment(model: FittedModel, data: Any = None) -> pd.DataFrame:
+    """One row a row of the data; documented at `Inference.augment`."""
+    frame = _columns_used(model) if data is None else _on_rows(model, _to_pandas(data, None))
+    for name, values in _values(model).items():
+        frame[name] = model._on_rows(values, name).to_numpy()
+    return frame
+
+
+def _values(model: FittedModel) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
+    """What is added, one value a row used; for an ordinary regression as broom's augment.lm."""
+    m, fitted = model._matrices, model._fitted
+    residuals = model._response - fitted
+    if not m.terms:
+        return {".fitted": fitted, ".resid": residuals}
+    ones = np.ones(model.nobs)
+    offset = 0 * ones if m.offset is None else m.offset
+    weights = ones if m.weights is None else m.weights
+    root = np.sqrt(weights)
+    return {
+        ".fitted": fitted,
+        ".resid": residuals,
+        ".fixed": linear_part(model, np.asarray(model._fit.beta)) + offset,
+        ".mu": fitted,
+        ".offset": offset,
+        ".sqrtXwt": root,
+        ".sqrtrwt": root,
+        ".weights": weights,
+        ".wtres": root * residuals,
+    }
+
+
+def _columns_used(model: FittedModel) -> pd.DataFrame:
+    """The columns of the table that the formula, weights and offset use; none for arrays."""
+    spec, call = model._matrices.spec, model._call
+    if spec is None or call.data is None:
+        return _on_rows(model, pd.DataFrame(index=model._matrices.full_index))
+    formula = spec.formula
+    sides = (formula.fixed, *(term.columns for term in formula.random))
+    expressions = [v for side in sides for v in side.variables]
+    expressions += [part for term in formula.random for part in term.group]
+    expressions += [*formula.offsets, *([formula.response] if formula.response else [])]
+    used = {name for expression in expressions for name in expression.names()}
+    used |= {given for given in (call.weights, call.offset) if isinstance(given, str)}
+    return _on_rows(model, _to_pandas(call.data, used))
+
+
+def _to_pandas(data: Any, used: set[str] | None) -> pd.DataFrame:
+    """The columns called `used` (None: all), in the table's order, as pandas columns."""
+    if isinstance(data, pd.DataFrame):
+        return data[[c for c in data.columns if used is None or str(c) in used]]
+    if isinstance(data, Mapping):
+        return pd.DataFrame({k: v for k, v in data.items() if used is None or str(k) in used})
+    import narwhals.stable.v1 as nw
+
+    frame = nw.from_native(data, eager_only=True)
+    chosen = [name for name in frame.columns if used is None or name in used]
+    return pd.DataFrame({name: frame[name].to_numpy() for name in chosen})
+
+
+def _on_rows(model: FittedModel, frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows used, or with na_action="exclude" all rows of the table, on the data's index."""
+    m = model._matrices
+    if len(frame) == model.nobs < len(m.full_index) and m.na_action != "exclude":
+        return frame.copy()
+    if len(frame) != len(m.full_index):
+        raise DataError(
+            f"the table has {len(frame)} rows; expected {len(m.full_index)}, those of the table of "
+            f"the fit, or {model.nobs}, the rows used"
+        )
+    if m.rows is None or m.na_action == "exclude":
+        return frame.set_axis(m.full_index)
+    return frame.take(m.rows).set_axis(m.index)

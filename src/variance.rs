@@ -1,0 +1,347 @@
+//! How certain the estimates are: the exact Hessian over θ, and what degrees of freedom are made of.
+//!
+//! With V_k = ∂V/∂θ_k = Z̃D_kZ̃' (`direction`), z = Z̃'Py, B = Z̃'V⁻¹XR_X⁻¹, T = P (REML) or V⁻¹ (ML):
+//!
+//!     ∂²d/∂θ_k∂θ_l = tr(TV_kl) − (m/r²)y'PV_klPy − tr(TV_kTV_l) + (2m/r²)y'PV_kPV_lPy − (m/r⁴)h_kh_l
+//!     y'PV_kPV_lPy = z'D_k(Z̃'V⁻¹Z̃)D_lz − (z'D_kB)(B'D_lz),      h_k = z'D_kz
+//!     tr(PV_kPV_l) = tr(V⁻¹V_kV⁻¹V_l) − 2 tr(Q_kl) + tr(P_kP_l)
+//!     P_k = B'D_kB,   Q_kl = B'D_k(Z̃'V⁻¹Z̃)D_lB
+//!
+//! The first two terms are `information::curvature`. P_k and Q_kl are X'V⁻¹V_kV⁻¹X and X'V⁻¹V_kV⁻¹V_lV⁻¹X
+//! in the basis XR_X⁻¹, in which X'V⁻¹X is the identity (Kenward & Roger 1997; Kuznetsova et al. 2017).
+
+use crate::aligned::Aligned;
+use crate::complement::{self, Solution};
+use crate::derivatives::{directions as whitened, leading_answers};
+use crate::direction::{
+    apply_to_leading, apply_to_rest, of_sigma, of_theta, quadratics, Direction,
+};
+use crate::error::Result;
+use crate::evaluate;
+use crate::factor::Factor;
+use crate::information::curvature;
+use crate::inner::{InnerProducts, Vectors};
+use crate::lmm::Fit;
+use crate::objective::{degrees, Profile};
+use crate::parallel::Team;
+use crate::problem::Problem;
+use crate::traces::{self, traces, Traces};
+
+/// Multiplications below which the exact Hessian is a matter of milliseconds.
+const CHEAP: f64 = 1e9;
+
+/// Derivatives at the estimate, in the user's θ; matrices row-major.
+pub struct Information {
+    /// S with vcov(β̂) = σ²SS': rank × rank.
+    pub root: Vec<f64>,
+    /// ∂²d/∂θ∂θ'.
+    pub hessian: Vec<f64>,
+    /// h_k/r².
+    pub score: Vec<f64>,
+    /// P_k in the basis of S: parameters × rank × rank.
+    pub fixed: Vec<f64>,
+}
+
+/// What Kenward and Roger's method needs; the parameters are the elements of every Σ/σ².
+pub struct VarianceProducts {
+    /// P_k: parameters × rank × rank.
+    pub fixed: Vec<f64>,
+    /// Q_kl: parameters × parameters × rank × rank.
+    pub pairs: Vec<f64>,
+    pub traces: Traces,
+}
+
+/// Z̃'V⁻¹ of some combinations of C.
+struct Images {
+    columns: usize,
+    /// Leading group: levels × r for each column, one after another.
+    leading: Vec<f64>,
+    /// Remaining groups: size × columns.
+    rest: Aligned,
+}
+
+impl Images {
+    /// z, then the columns of B.
+    fn new(factor: &Factor<'_>, profile: &Profile, team: &Team) -> Images {
+        let whitened = whitened(factor, profile, true, true);
+        let solution = Solution::new(factor, &whitened);
+        let answers = leading_answers(factor, &whitened, &solution, team);
+        let (sums, columns) = (&factor.system.leading, whitened.columns);
+        let (r, stride) = (sums.width, sums.stride);
+        let length = sums.levels * r;
+        let mut leading = vec![0.0; length * columns];
+        for (j, answer) in answers.chunks_exact(r * columns).enumerate() {
+            let level = sums.level(j);
+            for i in 0..r {
+                for c in 0..columns {
+                    leading[c * length + j * r + i] = (0..=i)
+                        .map(|l| level[l * stride + i] * answer[l * columns + c])
+                        .sum();
+                }
+            }
+        }
+        Images {
+            columns,
+            leading,
+            rest: complement::images(factor, &whitened, &solution, team),
+        }
+    }
+
+    fn leading_column(&self, c: usize) -> &[f64] {
+        let length = self.leading.len() / self.columns;
+        &self.leading[c * length..(c + 1) * length]
+    }
+
+    fn rest_column(&self, c: usize) -> &[f64] {
+        let size = self.rest.len() / self.columns;
+        &self.rest[c * size..(c + 1) * size]
+    }
+
+    /// c_k'(Z̃'V⁻¹Z̃)c_l with c_k = D_k times column `c`.
+    fn inner(
+        &self,
+        factor: &Factor<'_>,
+        directions: &[Direction],
+        c: usize,
+        team: &Team,
+    ) -> Result<InnerProducts> {
+        let r = factor.system.leading.width;
+        let vectors = Vectors {
+            count: directions.len(),
+            leading: &apply_to_leading(r, directions, self.leading_column(c)),
+            rest: apply_to_rest(factor, directions, self.rest_column(c)),
+        };
+        InnerProducts::new(factor, &vectors, team)
+    }
+
+    /// P_k = B'D_kB: parameters × rank × rank.
+    fn fixed(&self, factor: &Factor<'_>, directions: &[Direction]) -> Vec<f64> {
+        let (r, p) = (factor.system.leading.width, self.columns - 1);
+        let along = |vector: &[f64], group: usize, c: usize| -> Vec<f64> {
+            let dot = |level: &[f64]| level.iter().zip(vector).map(|(z, v)| z * v).sum::<f64>();
+            if group == 0 {
+                let levels = self.leading_column(c + 1).chunks_exact(r);
+                levels.map(dot).collect()
+            } else {
+                let column = self.rest_column(c + 1);
+                let ranges = factor.system.symbolic.columns_of_group(group);
+                ranges.map(|range| dot(&column[range])).collect()
+            }
+        };
+        let mut fixed = vec![0.0; directions.len() * p * p];
+        for (direction, block) in directions
+            .iter()
+            .zip(fixed.chunks_exact_mut((p * p).max(1)))
+        {
+            let t: Vec<_> = (0..p)
+                .map(|c| along(&direction.t, direction.group, c))
+                .collect();
+            let l: Vec<_> = (0..p)
+                .map(|c| along(&direction.l, direction.group, c))
+                .collect();
+            let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(a, b)| a * b).sum::<f64>();
+            for a in 0..p {
+                for b in 0..=a {
+                    block[a * p + b] = dot(&t[a], &l[b]) + dot(&l[a], &t[b]);
+                    block[b * p + a] = block[a * p + b];
+                }
+            }
+        }
+        fixed
+    }
+
+    /// Q_kl = B'D_k(Z̃'V⁻¹Z̃)D_lB: parameters × parameters × rank × rank.
+    fn pairs(
+        &self,
+        factor: &Factor<'_>,
+        directions: &[Direction],
+        team: &Team,
+    ) -> Result<Vec<f64>> {
+        let (r, size) = (factor.system.leading.width, factor.system.symbolic.size);
+        let (count, p) = (directions.len(), self.columns - 1);
+        let mut rest = Aligned::zeros(size * count * p);
+        for c in 0..p {
+            let part = apply_to_rest(factor, directions, self.rest_column(c + 1));
+            rest[c * count * size..(c + 1) * count * size].copy_from_slice(&part);
+        }
+        let leading = |j: usize, out: &mut [f64]| {
+            for c in 0..p {
+                let own = &self.leading_column(c + 1)[j * r..(j + 1) * r];
+                for (k, direction) in directions.iter().enumerate().filter(|(_, d)| d.group == 0) {
+                    direction.apply(own, &mut out[c * count + k..], count * p);
+                }
+            }
+        };
+        let vectors = Vectors {
+            count: count * p,
+            leading: &leading,
+            rest,
+        };
+        let product = InnerProducts::new(factor, &vectors, team)?.product;
+        let entry = |k: usize, l: usize, a: usize, b: usize| {
+            product[(a * count + k) * count * p + b * count + l]
+        };
+        let block = |k: usize, l: usize| {
+            (0..p)
+                .flat_map(move |a| (0..p).map(move |b| (a, b)))
+                .map(move |(a, b)| entry(k, l, a, b))
+        };
+        Ok((0..count)
+            .flat_map(|k| (0..count).map(move |l| (k, l)))
+            .flat_map(|(k, l)| block(k, l).collect::<Vec<f64>>())
+            .collect())
+    }
+}
+
+/// Hessian, slopes of vcov(β̂) and their basis at the estimate.
+pub fn information(fit: &Fit, team: &Team) -> Result<Information> {
+    let system = &fit.system;
+    let mut problem = Problem::new(system, fit.reml, team);
+    let profile = problem.settle(&fit.internal)?;
+    let g = problem.derivatives()?.g;
+    let factor = &problem.factor;
+    let directions = of_theta(system, &fit.theta);
+    let images = Images::new(factor, &profile, team);
+    let fixed = images.fixed(factor, &directions);
+    let rest = images.rest_column(0);
+    let score: Vec<f64> = quadratics(factor, &directions, (images.leading_column(0), rest))
+        .iter()
+        .map(|h| h / profile.pwrss)
+        .collect();
+    let hessian = if affordable(factor, &directions) {
+        let mut hessian = curvature(&directions, &g);
+        add_quadratics(
+            &mut hessian,
+            factor,
+            &profile,
+            &directions,
+            &images,
+            &score,
+            fit.reml,
+            team,
+        )?;
+        subtract_traces(
+            &mut hessian,
+            factor,
+            &directions,
+            &images,
+            &fixed,
+            fit.reml,
+            team,
+        )?;
+        hessian
+    } else {
+        evaluate::differenced_hessian(fit, team)?
+    };
+    Ok(Information {
+        root: root(factor, &profile),
+        hessian,
+        score,
+        fixed,
+    })
+}
+
+/// Is the exact Hessian cheaper than differences of the gradient, and is there room for it?
+fn affordable(factor: &Factor<'_>, directions: &[Direction]) -> bool {
+    let (products, bytes) = traces::cost(factor, directions);
+    let differences = 4.0 * directions.len() as f64 * factor.system.symbolic.flops();
+    (products < CHEAP || products < differences)
+        && crate::memory::require(bytes, String::new).is_ok()
+}
+
+/// (2m/r²) y'PV_kPV_lPy − (m/r⁴) h_kh_l.
+#[allow(clippy::too_many_arguments)]
+fn add_quadratics(
+    hessian: &mut [f64],
+    factor: &Factor<'_>,
+    profile: &Profile,
+    directions: &[Direction],
+    images: &Images,
+    score: &[f64],
+    reml: bool,
+    team: &Team,
+) -> Result<()> {
+    let (count, m) = (directions.len(), degrees(factor.system, reml));
+    let inner = images.inner(factor, directions, 0, team)?;
+    let fixed = inner.fixed_part(factor, profile);
+    for k in 0..count {
+        for l in 0..count {
+            let explained: f64 = fixed[k].iter().zip(&fixed[l]).map(|(a, b)| a * b).sum();
+            let quadratic = (inner.product[k * count + l] - explained) / profile.pwrss;
+            hessian[k * count + l] += m * (2.0 * quadratic - score[k] * score[l]);
+        }
+    }
+    Ok(())
+}
+
+/// − tr(TV_kTV_l).
+fn subtract_traces(
+    hessian: &mut [f64],
+    factor: &Factor<'_>,
+    directions: &[Direction],
+    images: &Images,
+    fixed: &[f64],
+    reml: bool,
+    team: &Team,
+) -> Result<()> {
+    let count = directions.len();
+    let subtract = |hessian: &mut [f64], factor: f64, values: &[f64]| {
+        let pairs = hessian.iter_mut().zip(values);
+        pairs.for_each(|(sum, value)| *sum -= factor * value);
+    };
+    subtract(hessian, 1.0, &traces(factor, directions, team)?.pairs);
+    if !reml {
+        return Ok(());
+    }
+    for c in 1..images.columns {
+        let inner = images.inner(factor, directions, c, team)?;
+        subtract(hessian, -2.0, &inner.product);
+    }
+    let square = (images.columns - 1).pow(2);
+    for k in 0..count {
+        for l in 0..count {
+            let (a, b) = (
+                &fixed[k * square..(k + 1) * square],
+                &fixed[l * square..(l + 1) * square],
+            );
+            hessian[k * count + l] -= a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
+        }
+    }
+    Ok(())
+}
+
+/// S = T R_X⁻¹: the user's columns kept × whitened ones, row-major.
+fn root(factor: &Factor<'_>, profile: &Profile) -> Vec<f64> {
+    let system = factor.system;
+    let p = system.rank();
+    let mut root = vec![0.0; p * p];
+    for k in 0..p {
+        let mut column = vec![0.0; p];
+        column[k] = 1.0;
+        for i in (0..p).rev() {
+            let known: f64 = (i + 1..p)
+                .map(|l| profile.triangle[l * p + i] * column[l])
+                .sum();
+            column[i] = (column[i] - known) / profile.triangle[i * p + i];
+        }
+        let user = system.basis.to_user(&system.coordinates, &column);
+        (0..p).for_each(|i| root[i * p + k] = user[i]);
+    }
+    root
+}
+
+/// Kenward and Roger's products and traces.
+pub fn variance_products(fit: &Fit, team: &Team) -> Result<VarianceProducts> {
+    let system = &fit.system;
+    let mut problem = Problem::new(system, fit.reml, team);
+    let profile = problem.settle(&fit.internal)?;
+    problem.factor.invert(team)?;
+    let factor = &problem.factor;
+    let directions = of_sigma(system);
+    let images = Images::new(factor, &profile, team);
+    Ok(VarianceProducts {
+        fixed: images.fixed(factor, &directions),
+        pairs: images.pairs(factor, &directions, team)?,
+        traces: traces(factor, &directions, team)?,
+    })
+}

@@ -1,0 +1,377 @@
+"""Cluster-robust covariance against dense algebra and against clubSandwich 0.5.8."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+import clinic
+import mixedmodels as mm
+import reference_data
+from dense_model import DenseModel, Term
+
+Array = NDArray[np.float64]
+
+
+# --- An independent route: n × n matrices ---
+
+
+def dense_variance(m: Any, terms: list[Term]) -> tuple[Array, Array]:
+    """X (columns kept) and V."""
+    X = np.asarray(m._design.fixed_matrix())[:, m.fixef.notna().to_numpy()]
+    weights = m._matrices.weights
+    V = np.diag(np.ones(m.nobs) if weights is None else 1 / weights)
+    if terms:
+        model = DenseModel(m._response, X, terms)
+        for term, D in zip(terms, model.relative_covariance(m.theta), strict=True):
+            Z = model.indicator(term)
+            V += Z @ D @ Z.T
+    return X, V
+
+
+def inverse_root(A: Array) -> Array:
+    values, vectors = np.linalg.eigh(A)
+    free = values > 1e-8
+    return vectors * np.where(free, np.where(free, values, 1.0) ** -0.5, 0.0) @ vectors.T
+
+
+def dense_sandwich(
+    m: Any, terms: list[Term], clusters: NDArray[np.intp], kind: str
+) -> tuple[Array, Array]:
+    """The covariance matrix and Satterthwaite's df, from whitened residuals of n rows."""
+    X, V = dense_variance(m, terms)
+    offset = m._matrices.offset
+    e = m._response - X @ m.fixef.dropna().to_numpy() - (0.0 if offset is None else offset)
+    W = inverse_root(V)
+    X, e, n = W @ X, W @ e, len(e)
+    bread = np.linalg.inv(X.T @ X)
+    H = X @ bread @ X.T
+    meat, by_cluster = np.zeros_like(bread), []
+    for c in np.unique(clusters):
+        rows = np.flatnonzero(clusters == c)
+        A = np.eye(len(rows))
+        if kind == "CR2":
+            A = inverse_root(A - H[np.ix_(rows, rows)])
+        score = X[rows].T @ A @ e[rows]
+        meat += np.outer(score, score)
+        weights = np.zeros((len(bread), n))
+        weights[:, rows] = bread @ X[rows].T @ A
+        by_cluster.append(weights @ (np.eye(n) - H))
+    G = len(by_cluster)
+    meat *= G / (G - 1) if kind == "CR1" else 1.0
+    P = np.einsum("ckn,dkn->kcd", by_cluster, by_cluster)
+    df = np.einsum("kcc->k", P) ** 2 / np.einsum("kcd,kcd->k", P, P)
+    return bread @ meat @ bread, df if kind == "CR2" else np.full(len(bread), G - 1.0)
+
+
+def codes(values: Any) -> NDArray[np.intp]:
+    return pd.factorize(np.asarray(values), sort=True)[0]
+
+
+def columns(*values: Any) -> Array:
+    return np.column_stack([np.broadcast_to(v, len(values[-1])) for v in values]).astype(float)
+
+
+@pytest.fixture(scope="module")
+def unequal() -> pd.DataFrame:
+    """The clinics, of unequal size and correlated with the sessions."""
+    data = clinic.data()
+    rng = np.random.default_rng(4)
+    keep = rng.random(300) < 1 / (1 + data["clinic"].cat.codes / 4)
+    data = data[keep | (np.arange(300) % 20 < 3)].assign(w=1.0, o=1.0)
+    data["w"] = rng.uniform(0.5, 2, len(data))
+    data["o"] = rng.normal(0, 2, len(data))
+    data["twice"] = 2 * data["therapy_sessions"]
+    return data
+
+
+Case = Callable[[pd.DataFrame], tuple[Any, list[Term], str | None]]
+
+# a model of unequal clusters, its random terms, the clusters
+DENSE: dict[str, Case] = {
+    "random intercepts": lambda d: (
+        mm.lmer(clinic.INTERCEPTS, d),
+        [(np.ones((len(d), 1)), codes(d["clinic"]))],
+        None,
+    ),
+    "random slopes by ML": lambda d: (
+        mm.lmer(clinic.SLOPES, d, REML=False),
+        [(columns(1, d["therapy_sessions"]), codes(d["clinic"]))],
+        None,
+    ),
+    "weights and an offset": lambda d: (
+        mm.lmer(clinic.INTERCEPTS, d, weights="w", offset="o"),
+        [(np.ones((len(d), 1)), codes(d["clinic"]))],
+        "clinic",
+    ),
+    "a slope without an intercept": lambda d: (
+        mm.lmer(f"{clinic.FIXED} + (0 + therapy_sessions | clinic)", d),
+        [(columns(d["therapy_sessions"]), codes(d["clinic"]))],
+        None,
+    ),
+    "no intercept": lambda d: (
+        mm.lmer("anxiety ~ 0 + therapy_sessions + (1 | clinic)", d),
+        [(np.ones((len(d), 1)), codes(d["clinic"]))],
+        None,
+    ),
+    "intercept only": lambda d: (
+        mm.lmer("anxiety ~ 1 + (1 | clinic)", d),
+        [(np.ones((len(d), 1)), codes(d["clinic"]))],
+        None,
+    ),
+    "a column dropped": lambda d: (
+        mm.lmer(f"{clinic.FIXED} + twice + (1 | clinic)", d),
+        [(np.ones((len(d), 1)), codes(d["clinic"]))],
+        None,
+    ),
+    "arrays": lambda d: (
+        mm.lmer_arrays(
+            d["anxiety"],
+            columns(1, d["therapy_sessions"]),
+            [(columns(1, d["therapy_sessions"]), d["clinic"])],
+        ),
+        [(columns(1, d["therapy_sessions"]), codes(d["clinic"]))],
+        None,
+    ),
+    "ordinary regression": lambda d: (mm.lm(clinic.FIXED, d), [], "clinic"),
+    "weighted regression": lambda d: (
+        mm.lm(f"{clinic.FIXED} + twice", d, weights="w", offset="o"),
+        [],
+        "clinic",
+    ),
+    "a column for every cluster": lambda d: (
+        mm.lm("anxiety ~ 0 + clinic + therapy_sessions", d),
+        [],
+        "clinic",
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore::mixedmodels.RankDeficiencyWarning")
+@pytest.mark.parametrize("kind", ["CR0", "CR1", "CR2"])
+@pytest.mark.parametrize("name", DENSE)
+def test_dense(name: str, kind: Any, unequal: pd.DataFrame) -> None:
+    m, terms, cluster = DENSE[name](unequal)
+    robust = m.vcov_robust(kind, cluster)
+    vcov, df = dense_sandwich(m, terms, codes(unequal["clinic"]), kind)
+    kept = m.fixef.dropna().index
+    scale = np.abs(vcov).max()
+    np.testing.assert_allclose(robust.vcov.loc[kept, kept], vcov, rtol=1e-8, atol=1e-11 * scale)
+    if name != "a column for every cluster":  # there df is 0/0 for the clusters' own columns
+        np.testing.assert_allclose(robust.df[kept], df, rtol=1e-8)
+    assert list(robust.vcov.index) == list(robust.vcov.columns) == list(m.fixef.index)
+    assert robust.std_error.isna().equals(m.fixef.isna())
+    assert robust.n_clusters == 15
+
+
+@pytest.mark.parametrize("kind", ["CR0", "CR1", "CR2"])
+def test_nested_factors(kind: Any) -> None:
+    d = clinic.visits().dropna(subset=["anxiety"])
+    d = d[d["patient_no"].astype(int) <= 4]
+    m = mm.lmer("anxiety ~ month * treatment + (1 | clinic) + (month | patient_id)", d)
+    terms = [
+        (columns(1, d["month"]), codes(d["patient_id"])),
+        (np.ones((len(d), 1)), codes(d["clinic"])),
+    ]
+    robust = m.vcov_robust(kind)
+    vcov, df = dense_sandwich(m, terms, codes(d["clinic"]), kind)
+    assert robust.cluster == "clinic"
+    np.testing.assert_allclose(robust.vcov, vcov, rtol=1e-7)
+    np.testing.assert_allclose(robust.df, df, rtol=1e-7)
+
+
+@pytest.mark.parametrize("kind", ["CR0", "CR1"])
+@pytest.mark.parametrize("cluster", ["sample", "plate"])
+def test_crossed_factors(kind: Any, cluster: str) -> None:
+    d = reference_data.load("Penicillin")
+    m = mm.lmer("diameter ~ 1 + (1 | plate) + (1 | sample)", d)
+    one = np.ones((len(d), 1))
+    terms = [(one, codes(d["plate"])), (one, codes(d["sample"]))]
+    robust = m.vcov_robust(kind, cluster)
+    X, V = dense_variance(m, terms)
+    weighted = np.linalg.solve(V, m._response - X @ m.fixef.to_numpy())
+    score = np.bincount(codes(d[cluster]), weights=weighted)
+    G = len(score)
+    factor = G / (G - 1) if kind == "CR1" else 1.0
+    information = (X.T @ np.linalg.solve(V, X)).item()
+    np.testing.assert_allclose(robust.vcov, factor * np.sum(score**2) / information**2, rtol=1e-7)
+    assert "share levels" in robust.notes[-1]
+
+
+# --- clubSandwich ---
+
+REFERENCE = reference_data.read_json("inference/robust.json")["models"]
+
+# CR2 of clubSandwich adjusts before whitening: another unbiased estimator, equal for constant V
+TOLERANCE = {("lmer_anxiety_unequal", "CR2"): 1e-3}
+
+
+@pytest.mark.parametrize("kind", ["CR0", "CR1", "CR2"])
+@pytest.mark.parametrize("name", REFERENCE)
+def test_clubsandwich(name: str, kind: Any) -> None:
+    reference = REFERENCE[name]
+    data = reference_data.load(reference["data"])
+    if reference.get("subset") == "unequal":
+        data = data[(data["clinic"] != "1") | (np.arange(len(data)) % 3 == 0)]
+    fit = mm.lmer if "|" in reference["formula"] else mm.lm
+    robust = fit(reference["formula"], data).vcov_robust(kind, reference["cluster"])
+    expected, rtol = reference[kind], TOLERANCE.get((name, kind), 1e-6)
+    np.testing.assert_allclose(robust.std_error, list(expected["std_error"].values()), rtol=rtol)
+    np.testing.assert_allclose(robust.df, list(expected["df"].values()), rtol=max(rtol / 10, 1e-6))
+    if rtol == 1e-6:
+        table = robust.coefficients()
+        np.testing.assert_allclose(table["p_value"], list(expected["p"].values()), rtol=1e-4)
+
+
+# --- What cluster= can be ---
+
+
+def test_ways_to_give_clusters() -> None:
+    d = clinic.data().assign(centre=lambda d: d["clinic"].astype(str) + "!")
+    d.loc[d.index[:7], "anxiety"] = np.nan
+    with pytest.warns(mm.MissingDataWarning):
+        m = mm.lmer(clinic.INTERCEPTS, d)
+    expected = m.vcov_robust()
+    assert expected.cluster == "clinic"
+    for cluster in (
+        "clinic",
+        "centre",
+        d["centre"],
+        d["centre"].iloc[7:],
+        d["clinic"].cat.codes.to_numpy(),
+        d["centre"].tolist(),
+    ):
+        robust = m.vcov_robust("CR2", cluster)
+        np.testing.assert_allclose(robust.vcov, expected.vcov, rtol=1e-9)
+        np.testing.assert_allclose(robust.df, expected.df, rtol=1e-9)
+
+
+def test_tables_of_other_kinds() -> None:
+    d = clinic.data()
+    table = {"y": d["anxiety"].to_numpy(), "x": d["therapy_sessions"].to_numpy()}
+    o = mm.lm("y ~ x", table | {"g": d["clinic"].astype(str).to_numpy()})
+    expected = clinic.ordinary().vcov_robust("CR1", "clinic").vcov
+    np.testing.assert_allclose(o.vcov_robust("CR1", "g").vcov, expected)
+
+
+def test_interaction_as_a_grouping_factor() -> None:
+    d = reference_data.load("Pastes")
+    m = mm.lmer("strength ~ 1 + (1 | batch/cask)", d)
+    fine = m.vcov_robust("CR0", "cask:batch")
+    assert fine.n_clusters == 30
+    assert m.vcov_robust().cluster == "batch"
+    labels = d["batch"].astype(str) + d["cask"].astype(str)
+    np.testing.assert_allclose(fine.vcov, m.vcov_robust("CR0", labels).vcov)
+
+
+def penicillin() -> Any:
+    d = reference_data.load("Penicillin")
+    return mm.lmer("diameter ~ 1 + (1 | plate) + (1 | sample)", d)
+
+
+def with_missing() -> Any:
+    return mm.lm(clinic.FIXED, clinic.data().assign(g=[None, *"ab" * 149, "a"]))
+
+
+REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
+    "no clusters of a regression": (
+        lambda: clinic.ordinary().vcov_robust(),
+        mm.ArgumentError,
+        "no grouping factor",
+    ),
+    "crossed factors": (lambda: penicillin().vcov_robust(), mm.ArgumentError, "cross"),
+    "CR2 of crossed factors": (
+        lambda: penicillin().vcov_robust("CR2", "sample"),
+        mm.ArgumentError,
+        "'plate' has levels .* more than one cluster of sample",
+    ),
+    "CR2 of clusters within groups": (
+        lambda: clinic.fit(clinic.INTERCEPTS).vcov_robust("CR2", "patient_id"),
+        mm.ArgumentError,
+        "'clinic' has levels",
+    ),
+    "another type": (
+        lambda: clinic.ordinary().vcov_robust("HC3", "clinic"),
+        mm.ArgumentError,
+        "CR0, CR1, CR2",
+    ),
+    "a column that is not there": (
+        lambda: clinic.ordinary().vcov_robust("CR0", "clinc"),
+        mm.DataError,
+        "did you mean 'clinic'",
+    ),
+    "one cluster": (
+        lambda: clinic.ordinary().vcov_robust("CR0", np.ones(300)),
+        mm.DataError,
+        "at least 2",
+    ),
+    "a label missing": (
+        lambda: with_missing().vcov_robust("CR0", "g"),
+        mm.DataError,
+        "g is missing in row 0",
+    ),
+    "too few labels": (
+        lambda: clinic.ordinary().vcov_robust("CR0", np.arange(299)),
+        mm.DataError,
+        "299 values; expected 300",
+    ),
+    "a matrix of labels": (
+        lambda: clinic.ordinary().vcov_robust("CR0", np.ones((300, 2))),
+        mm.ArgumentError,
+        "2 dimensions",
+    ),
+    "a column where there is no table": (
+        lambda: mm.lmer_arrays(
+            clinic.data()["anxiety"], np.ones(300), [(np.ones(300), clinic.data()["clinic"])]
+        ).vcov_robust("CR0", "ward"),
+        mm.ArgumentError,
+        "fitted from arrays",
+    ),
+    "no fixed effects": (
+        lambda: mm.lmer("anxiety ~ 0 + (1 | clinic)", clinic.data()).vcov_robust(),
+        mm.ArgumentError,
+        "no fixed effects",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name: str) -> None:
+    call, error, message = REFUSED[name]
+    with pytest.raises(error, match=message):
+        call()
+
+
+# --- Looks ---
+
+
+def test_print() -> None:
+    robust = clinic.fit(clinic.SLOPES).vcov_robust()
+    text = str(robust)
+    for piece in ("CR2", "15 clusters (clinic)", "Satterthwaite", "therapy_sessions"):
+        assert piece in text
+    assert "15 clusters" in robust._repr_html_()
+    table = robust.coefficients(0.9)
+    assert (table["conf_high"] - table["estimate"] < 1.9 * table["std_error"]).all()
+
+
+def test_few_clusters_are_told() -> None:
+    few = clinic.data()[clinic.data()["clinic"].isin(["1", "2", "3", "4"])]
+    o = mm.lm(clinic.FIXED, few)
+    assert "Only 4 clusters" in str(o.vcov_robust("CR1", "clinic"))
+    assert "below 4" in str(o.vcov_robust("CR2", "clinic"))
+    assert clinic.ordinary().vcov_robust("CR1", "clinic").notes == ()
+
+
+@pytest.mark.filterwarnings("ignore::mixedmodels.SingularFitWarning")
+def test_singular_fit_is_the_ordinary_regression() -> None:
+    d = reference_data.load("Dyestuff2")
+    robust = mm.lmer("Yield ~ 1 + (1 | Batch)", d).vcov_robust()
+    expected = mm.lm("Yield ~ 1", d).vcov_robust("CR2", "Batch")
+    np.testing.assert_allclose(robust.vcov, expected.vcov, rtol=1e-9)
+    np.testing.assert_allclose(robust.df, expected.df, rtol=1e-9)
