@@ -32,7 +32,7 @@ impl Sum2 {
 }
 
 /// Per level: `width` rows of `stride` numbers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LevelSums {
     pub levels: usize,
     /// Z̃ columns of the group.

@@ -3,6 +3,7 @@
 mod design;
 mod errors;
 mod fit;
+mod resample;
 mod inference;
 mod supervise;
 
