@@ -50,7 +50,7 @@ impl Factor<'_> {
             let weights = &self.weights[elements.columns[e] * r..elements.columns[e + 1] * r];
             add_products(
                 r,
-                weights,
+                (weights, weights),
                 elements.places(e),
                 columns.clone(),
                 front.stride,

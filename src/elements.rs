@@ -130,41 +130,42 @@ impl Elements {
     }
 }
 
-/// target += V'V on the lower triangle, for the element's columns whose place lies in `columns`;
-/// `target` starts at column `columns.start` of the front, columns `stride` apart.
+/// target += X'Y on the lower triangle (X'Y must be symmetric), for the element's columns whose place
+/// lies in `columns`; `target` starts at column `columns.start` of the front, columns `stride` apart.
 #[inline(always)]
 pub fn add_products(
     r: usize,
-    values: &[f64],
+    (x, y): (&[f64], &[f64]),
     places: &[u32],
     columns: Range<usize>,
     stride: usize,
     target: &mut [f64],
 ) {
     match r {
-        1 => add_fixed::<1>(values, places, columns, stride, target),
-        2 => add_fixed::<2>(values, places, columns, stride, target),
-        3 => add_fixed::<3>(values, places, columns, stride, target),
-        4 => add_fixed::<4>(values, places, columns, stride, target),
-        _ => add_any(r, values, places, columns, stride, target),
+        1 => add_fixed::<1>(x, y, places, columns, stride, target),
+        2 => add_fixed::<2>(x, y, places, columns, stride, target),
+        3 => add_fixed::<3>(x, y, places, columns, stride, target),
+        4 => add_fixed::<4>(x, y, places, columns, stride, target),
+        _ => add_any(r, x, y, places, columns, stride, target),
     }
 }
 
 #[inline(always)]
 fn add_fixed<const R: usize>(
-    values: &[f64],
+    x: &[f64],
+    y: &[f64],
     places: &[u32],
     columns: Range<usize>,
     stride: usize,
     target: &mut [f64],
 ) {
-    let (values, _) = values.as_chunks::<R>();
+    let ((x, _), (y, _)) = (x.as_chunks::<R>(), y.as_chunks::<R>());
     let first = places.partition_point(|&place| (place as usize) < columns.start);
     let last = places.partition_point(|&place| (place as usize) < columns.end);
     for b in first..last {
-        let own = values[b];
+        let own = y[b];
         let column = &mut target[(places[b] as usize - columns.start) * stride..];
-        for (&place, other) in places[b..].iter().zip(&values[b..]) {
+        for (&place, other) in places[b..].iter().zip(&x[b..]) {
             let mut sum = 0.0;
             for l in 0..R {
                 sum += own[l] * other[l];
@@ -177,7 +178,8 @@ fn add_fixed<const R: usize>(
 #[inline(always)]
 fn add_any(
     r: usize,
-    values: &[f64],
+    x: &[f64],
+    y: &[f64],
     places: &[u32],
     columns: Range<usize>,
     stride: usize,
@@ -186,9 +188,9 @@ fn add_any(
     let first = places.partition_point(|&place| (place as usize) < columns.start);
     let last = places.partition_point(|&place| (place as usize) < columns.end);
     for b in first..last {
-        let own = &values[b * r..(b + 1) * r];
+        let own = &y[b * r..(b + 1) * r];
         let column = &mut target[(places[b] as usize - columns.start) * stride..];
-        for (&place, other) in places[b..].iter().zip(values[b * r..].chunks_exact(r)) {
+        for (&place, other) in places[b..].iter().zip(x[b * r..].chunks_exact(r)) {
             column[place as usize] += own.iter().zip(other).map(|(x, y)| x * y).sum::<f64>();
         }
     }

@@ -73,6 +73,7 @@ pub mod residual;
 pub mod responses;
 pub mod secant;
 pub mod simulate;
+pub mod square;
 pub mod start;
 pub mod symbolic;
 pub mod system;

@@ -90,7 +90,7 @@ fn subtract_explained(system: &System, panels: &mut Aligned, team: &Team) -> Res
                     &system.values[elements.columns[e] * width..elements.columns[e + 1] * width];
                 add_products(
                     width,
-                    values,
+                    (values, values),
                     elements.places(e),
                     job.from..job.to,
                     front.stride,

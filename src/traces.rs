@@ -13,7 +13,7 @@
 //!
 //! where N S = Λ₂Λ₂'J S. No matrix of the leading group's size is formed.
 
-use crate::component::{components, Component, Dense, Square};
+use crate::component::{components, Component, Dense, Node};
 use crate::derivatives::Explained;
 use crate::direction::Direction;
 use crate::error::Result;
@@ -22,6 +22,7 @@ use crate::gram::add;
 use crate::lambda::Small;
 use crate::leading::solve_lower;
 use crate::parallel::{piece, Team};
+use crate::square::Square;
 
 /// Sums over levels and pairs of levels.
 pub struct Traces {
@@ -154,13 +155,11 @@ fn of_component(
         let y = dense.j.times(&square, team);
         team.check()?;
         add_mixed(&dense, &y, k, directions, matrices, &mut part);
-        scaled.push(dense.scaled_twice(y));
+        scaled.push(dense.scaled_twice(y, team));
     }
     for (a, &k) in leading.iter().enumerate() {
-        let transposed = scaled[a].transposed();
         for (&l, other) in leading.iter().zip(&scaled).take(a + 1) {
-            let columns = (0..component.size).map(|j| dot(transposed.column(j), other.column(j)));
-            let value: f64 = columns.sum();
+            let value = scaled[a].trace_of_product(other);
             part.pairs[k * count + l] += value;
             if k != l {
                 part.pairs[l * count + k] += value;
@@ -273,12 +272,7 @@ fn times_block(c: &Square, columns: std::ops::Range<usize>, d: &Small) -> Vec<f6
 }
 
 /// D on the rows of group `group` times a node's columns of C; other rows are zero.
-fn block_times(
-    dense: &Dense<'_>,
-    group: usize,
-    node: &crate::component::Node,
-    d: &Small,
-) -> Vec<f64> {
+fn block_times(dense: &Dense<'_>, group: usize, node: &Node, d: &Small) -> Vec<f64> {
     let (size, width) = (dense.component.size, node.columns.len());
     let mut out = vec![0.0; size * width];
     for (target, column) in out.chunks_exact_mut(size.max(1)).zip(node.columns.clone()) {

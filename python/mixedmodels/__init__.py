@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from .fit import lm, lmer, lmer_arrays
     from .lrt import BoundaryWarning, LikelihoodRatioTable, anova
     from .model import LinearMixedModel, LinearModel
+    from .random_terms import ranova
+    from .rlrt import exact_rlrt
 
     __version__: str
 
@@ -55,9 +57,11 @@ __all__ = [
     "__version__",
     "anova",
     "datasets",
+    "exact_rlrt",
     "lm",
     "lmer",
     "lmer_arrays",
+    "ranova",
 ]
 
 # Imported when first used: `import mixedmodels` in a program that fits no model costs nothing.
@@ -68,9 +72,11 @@ _LAZY = {
     "LinearMixedModel": "model",
     "LinearModel": "model",
     "anova": "lrt",
+    "exact_rlrt": "rlrt",
     "lm": "fit",
     "lmer": "fit",
     "lmer_arrays": "fit",
+    "ranova": "random_terms",
 }
 
 

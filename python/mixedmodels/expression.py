@@ -38,6 +38,7 @@ __all__ = [
     "column_expression",
     "parse_expression",
     "quote_name",
+    "walk",
 ]
 
 MAX_DEPTH = 150
@@ -100,10 +101,11 @@ class Expression:
 
     def names(self) -> tuple[str, ...]:
         """Every column name (or context name) in the expression, functions not counted."""
-        return tuple(dict.fromkeys(n.name for n in _walk(self.node) if isinstance(n, Name)))
+        return tuple(dict.fromkeys(n.name for n in walk(self.node) if isinstance(n, Name)))
 
 
-def _walk(node: Node) -> Iterator[Node]:
+def walk(node: Node) -> Iterator[Node]:
+    """The node and everything below it."""
     yield node
     children: tuple[Node, ...] = ()
     if isinstance(node, Unary):
@@ -115,7 +117,7 @@ def _walk(node: Node) -> Iterator[Node]:
     elif isinstance(node, Call):
         children = (*node.arguments, *(value for _, value in node.keywords))
     for child in children:
-        yield from _walk(child)
+        yield from walk(child)
 
 
 def column_expression(name: str, position: int = 0) -> Expression:

@@ -23,6 +23,7 @@ from .control import Control
 from .convergence import warn_about_fit
 from .errors import ArgumentError, DataError
 from .inference import Inference
+from .maketables_protocol import MakeTables
 from .progress import Callback, Progress
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _check_threads(n_threads: int | None) -> None:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FittedModel(Inference, ABC):
+class FittedModel(MakeTables, Inference, ABC):
     """What `LinearModel` and `LinearMixedModel` share: fixed effects, likelihood, rows, prediction.
 
     Made by `lm`, `lmer` and `lmer_arrays`, never by hand.

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 if TYPE_CHECKING:
     from .ddf import KenwardRoger, Satterthwaite
     from .emmeans import MarginalMeans
+    from .hypothesis import HypothesisTable
     from .icc import IntraclassCorrelation
     from .profile import Profile
     from .r2 import RSquared
@@ -189,7 +190,28 @@ class Inference:
         Returns
         -------
         ResultTable
-            Indexed by term: Sum Sq, Mean Sq, NumDF, DenDF, F value, Pr(>F).
+            Indexed by term: Sum Sq, Mean Sq, NumDF, DenDF, F value, Pr(>F). A type III test that
+            the data do not determine (combinations of levels without rows) is NaN and a note says
+            so.
+
+        Raises
+        ------
+        ArgumentError
+            Another type or method.
+        DataError
+            The model was fitted from arrays, whose columns belong to no terms.
+
+        Examples
+        --------
+        >>> import mixedmodels as mm
+        >>> visits = mm.datasets.load("anxiety_longitudinal").dropna()
+        >>> m = mm.lmer("anxiety ~ month * treatment + (1 | clinic)", visits)
+        >>> list(m.anova().index)
+        ['month', 'treatment', 'month:treatment']
+
+        References
+        ----------
+        Kuznetsova, Brockhoff & Christensen (2017), J. Stat. Softw. 82(13), §2.2.
         """
         from .terms import anova
 
@@ -203,19 +225,45 @@ class Inference:
         joint: bool | None = None,
         ddf: str | None = None,
         level: float = 0.95,
-    ) -> ResultTable:
+    ) -> HypothesisTable:
         """Test linear hypotheses about the fixed effects.
 
         Parameters
         ----------
         hypothesis
-            Strings over coefficient names, "a - b = 0", "2*x = 1" (backticks around odd names), or
-            a matrix L with one column a coefficient; a test of Lβ = value.
+            Strings over coefficient names, "a - b = 0", "2*x = 1", "(a + b)/2 = c" (backticks
+            around odd names), or a matrix L with one column a coefficient (a DataFrame or Series by
+            name; what it leaves out counts zero); a test of Lβ = value.
         value
             Right-hand sides of a matrix hypothesis.
         joint
             True: one F test of all rows. False: one t test a row. None (default): both where there
             are several rows.
+        ddf, level
+            As in `coefficients`.
+
+        Returns
+        -------
+        HypothesisTable
+            A DataFrame, one row a hypothesis: estimate, std_error, df, statistic, p_value,
+            conf_low, conf_high. `.joint` is the F test (statistic, num_df, den_df, p_value); with
+            `joint=True` the table itself is that one row.
+
+        Raises
+        ------
+        FormulaError
+            A string is not understood, or names no coefficient of the model.
+        ArgumentError
+            The matrix has the wrong shape, or the hypotheses contradict each other.
+        DataError
+            A coefficient that was dropped as collinear is in a hypothesis: not estimable.
+
+        Examples
+        --------
+        >>> import mixedmodels as mm
+        >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", mm.datasets.load("anxiety"))
+        >>> float(round(m.test("10*therapy_sessions = -14")["estimate"].iloc[0], 2))
+        -14.13
         """
         from .hypothesis import test
 
@@ -224,7 +272,31 @@ class Inference:
     def drop1(self, scope: Sequence[str] | None = None) -> ResultTable:
         """Likelihood-ratio tests of dropping each fixed term that no other term contains.
 
-        Fits by ML. Columns npar, AIC, LRT, Pr(Chi), as R's drop1(test = "Chisq").
+        Fits by ML, on the rows of the model.
+
+        Parameters
+        ----------
+        scope
+            Labels of the terms to drop; None (default): all that marginality allows.
+
+        Returns
+        -------
+        ResultTable
+            Indexed by term, first "<none>": npar, AIC, LRT, Pr(Chi), as R's drop1(test = "Chisq").
+
+        Raises
+        ------
+        ArgumentError
+            `scope` names no term of the fixed part.
+        DataError
+            The model was fitted from arrays.
+
+        Examples
+        --------
+        >>> import mixedmodels as mm
+        >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", mm.datasets.load("anxiety"))
+        >>> float(round(m.drop1()["LRT"].iloc[1], 1))
+        308.8
         """
         from .drop1 import drop1
 
@@ -316,19 +388,34 @@ class Inference:
     ) -> MarginalMeans:
         """Estimated marginal means over a reference grid; see `MarginalMeans`.
 
+        The grid, as in R's emmeans: every factor at all levels that the rows used have, covariates
+        at their mean (log(x) and poly(x, 2) are evaluated there), a covariate with two values at
+        both, offsets as the formula gives them there.
+
         Parameters
         ----------
         specs
-            Factors (or covariates with values in `at`) whose combinations get a mean.
+            Variables whose combinations get a mean, or "1" for the grand mean.
         by
-            Factors within whose levels contrasts are made.
+            Variables within whose levels contrasts are made.
         at
-            Variable → the values of the grid; covariates are at their mean otherwise.
+            Variable → the values of the grid, in place of all levels or of the mean.
         ddf, level
             As in `coefficients`.
         weights
-            How the factors that are averaged over count: "equal", or "proportional" to their
-            frequencies.
+            How the levels that are averaged over count: "equal", or "proportional" to their
+            numbers of rows.
+
+        Raises
+        ------
+        ArgumentError
+            A variable is not in the fixed part, or a value of `at` is not one of its levels.
+        DataError
+            The model was fitted from arrays: there is no formula.
+
+        Examples
+        --------
+        >>> m.emmeans("recipe", by="temperature").pairs()                      # doctest: +SKIP
         """
         from .emmeans import emmeans
 

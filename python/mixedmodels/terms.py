@@ -1,34 +1,16 @@
-"""F tests of the terms of the fixed part, types I, II and III: `m.anova()`.
-
-Every test is one of Lβ = 0, and a type is a choice of L, made of X alone (as SAS and lmerTest do):
-
-I    With X = QR, row j of R is what column j adds to the columns before it: L = the term's rows.
-     Columns that add nothing have none.
-II   The same after moving the columns of all terms that contain the term behind it. Term T is
-     contained in U if both have the same covariates and U has all factors of T and more.
-III  L = the term's effects in the sum-to-zero coding (`effects.py`), the same hypothesis for every
-     coding of the fit. Without data in some combinations of levels these effects are not
-     estimable: a term that no other contains is then tested as in type II (what the data can tell
-     of it), any other gets no test, and a note says so.
-
-Sources: Searle (1987), Linear Models for Unbalanced Data, ch. 4-5; SAS/STAT, "The Four Types of
-Estimable Functions"; Kuznetsova, Brockhoff & Christensen (2017), J. Stat. Softw. 82(13), §2.2.
-"""
+"""F tests of the terms of the fixed part, types I, II and III: `m.anova()`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .ddf import FTest, describe, f_test, resolve
-from .effects import Effects, sum_coded_effects
-from .errors import ArgumentError, DataError
-from .model_spec import ModelSpec
+from .ddf import DdfMethod, FTest, covariance, describe, f_test, resolve
+from .errors import ArgumentError
 from .tables import ResultTable
+from .term_hypotheses import FixedPart, after_all_but_containing, sequential, sum_to_zero
 
 if TYPE_CHECKING:
     from .fitted import FittedModel
@@ -37,22 +19,22 @@ __all__ = ["anova"]
 
 Array = NDArray[np.float64]
 
-ROWS = 1 << 15  # rows of X that are factorised at a time
-SHARE = 1e-9  # of a length or a sum: what is less is rounding, where columns were dropped
 TYPES = {1: 1, 2: 2, 3: 3, "1": 1, "2": 2, "3": 3, "I": 1, "II": 2, "III": 3}
 ROMAN = {1: "I", 2: "II", 3: "III"}
+HYPOTHESES = {1: sequential, 2: after_all_but_containing, 3: sum_to_zero}
 
 
 def anova(model: FittedModel, type: int | str, ddf: str | None) -> ResultTable:
     """Documented at `Inference.anova`."""
     kind = _kind(type)
     method = resolve(model, ddf)
-    fixed = _FixedPart.of(model)
-    hypotheses, notes = _HYPOTHESES[kind](fixed)
+    fixed = FixedPart.of(model)
+    hypotheses, notes = HYPOTHESES[kind](fixed)
     undefined = FTest(np.nan, 0, np.nan, np.nan)
     tests = [undefined if L is None else f_test(model, L, method) for L in hypotheses]
-    notes += _notes(fixed, kind)
-    mean_square = [test.statistic * model.sigma**2 for test in tests]
+    pairs = zip(hypotheses, tests, strict=True)
+    mean_square = [_mean_square(model, L, test, method) for L, test in pairs]
+    notes += _notes(fixed, kind, hypotheses)
     columns = {
         "Sum Sq": [m * test.num_df for m, test in zip(mean_square, tests, strict=True)],
         "Mean Sq": mean_square,
@@ -65,215 +47,42 @@ def anova(model: FittedModel, type: int | str, ddf: str | None) -> ResultTable:
     return ResultTable.of(columns, title, notes, index=fixed.labels)
 
 
+def _mean_square(model: FittedModel, L: Array | None, test: FTest, method: DdfMethod) -> float:
+    """σ² times Wald's statistic per row, which is F but for Kenward-Roger, where F has a scale."""
+    if method != "kenward-roger" or L is None or len(L) < 2:
+        return test.statistic * model.sigma**2
+    estimate = L @ model.fixef.dropna().to_numpy()
+    spread = L @ covariance(model, method) @ L.T
+    # rows that depend on others add nothing
+    solution = np.linalg.lstsq(spread, estimate, rcond=1e-12)[0]
+    return float(estimate @ solution) / test.num_df * model.sigma**2
+
+
 def _kind(type: int | str) -> int:
-    kind = TYPES.get(type.upper() if isinstance(type, str) else type)
-    if kind is None or isinstance(type, bool):
+    kind = None
+    if isinstance(type, int | str) and not isinstance(type, bool):
+        kind = TYPES.get(type.upper() if isinstance(type, str) else type)
+    if kind is None:
         raise ArgumentError(f'anova of type {type!r}: choose 1, 2 or 3 (or "I", "II", "III")')
     return kind
-
-
-@dataclass(frozen=True, slots=True)
-class _FixedPart:
-    """What the choice of L needs to know of a model's fixed part."""
-
-    spec: ModelSpec
-    labels: tuple[str, ...]  # of the terms
-    kept: NDArray[np.intp]  # columns of X in the model
-    dropped: NDArray[np.intp]  # columns that the kept ones determine
-    term: NDArray[np.intp]  # (p,) the term of each column
-    R: Array  # (p, p), X = QR
-
-    @classmethod
-    def of(cls, model: FittedModel) -> _FixedPart:
-        spec = model._matrices.spec
-        if spec is None:
-            raise DataError(
-                "a model fitted from arrays has columns but no terms: test the columns that "
-                "belong together with m.test([names], joint=True)"
-            )
-        lost = np.isnan(np.asarray(model._fit.beta))
-        kept, dropped = np.flatnonzero(~lost), np.flatnonzero(lost)
-        term = np.array(spec.fixed.assign, dtype=np.intp)
-        labels = spec.formula.fixed.labels()
-        return cls(spec, labels, kept, dropped, term, _triangle(model))
-
-    def absent(self, t: int) -> bool:
-        """Whether no column of term t is in the model."""
-        return not (self.term[self.kept] == t).any()
-
-    def variables(self, t: int) -> tuple[frozenset[str], frozenset[str]]:
-        """Factors and covariates of term t."""
-        terms = self.spec.formula.fixed
-        names = frozenset(terms.variables[v].text for v in terms.terms[t])
-        factors = names & self.spec.factors.keys()
-        return factors, names - factors
-
-    def containing(self, t: int) -> list[int]:
-        """Terms with the covariates of term t and with all its factors and more."""
-        factors, covariates = self.variables(t)
-        others = [(u, *self.variables(u)) for u in range(len(self.labels))]
-        return [u for u, more, same in others if factors < more and covariates == same]
-
-
-def _triangle(model: FittedModel) -> Array:
-    """R of the QR decomposition of X, block by block.
-
-    X is unweighted, as in lmerTest, but in an ordinary regression, whose sums of squares are those
-    of the weighted least squares.
-    """
-    X = model._design.fixed_matrix()
-    p = X.shape[1]
-    weights = None if model._matrices.terms else model._matrices.weights
-    R = np.zeros((p, p))
-    for start in range(0, len(X), ROWS):
-        block = X[start : start + ROWS]
-        if weights is not None:
-            block = block * np.sqrt(weights[start : start + ROWS, None])
-        R = np.asarray(np.linalg.qr(np.concatenate([R, block]), mode="r"))
-    return R
-
-
-# --- Choices of L, one entry a term: (rows, kept columns), or None where the test is undefined ---
-
-Hypotheses = tuple[list[Array | None], list[str]]
-
-
-def _sequential(fixed: _FixedPart) -> Hypotheses:
-    L, term = _echelon(fixed, np.arange(len(fixed.term)))
-    return [L[term == t] for t in range(len(fixed.labels))], []
-
-
-def _after_all_but_containing(fixed: _FixedPart) -> Hypotheses:
-    return [_after_others(fixed, t) for t in range(len(fixed.labels))], []
-
-
-def _after_others(fixed: _FixedPart, t: int) -> Array:
-    """L of term t after all terms of the model that do not contain it."""
-    absent = [u for u in range(len(fixed.labels)) if fixed.absent(u)]
-    present = np.flatnonzero(~np.isin(fixed.term, absent))
-    own = fixed.term[present] == t
-    last = np.isin(fixed.term[present], fixed.containing(t))
-    L, term = _echelon(fixed, present[np.argsort(own + 2 * last, kind="stable")])
-    return np.asarray(L[term == t])
-
-
-def _echelon(fixed: _FixedPart, order: NDArray[np.intp]) -> tuple[Array, NDArray[np.intp]]:
-    """Rows of the triangular factor of X's columns in another order, and the term of each.
-
-    Gram-Schmidt with a second pass, so that a column that those before it determine can be left
-    out. Rows are (kept columns,), with a diagonal of one: their units are those of the
-    coefficients.
-    """
-    limit = SHARE if len(fixed.dropped) else 0.0
-    Q = np.zeros((len(fixed.R), 0))
-    rows, columns = [], []
-    for j in order:
-        column = fixed.R[:, j]
-        new = column - Q @ (Q.T @ column)
-        new -= Q @ (Q.T @ new)
-        length = float(np.linalg.norm(new))
-        if length > limit * float(np.linalg.norm(column)):
-            Q = np.column_stack([Q, new / length])
-            rows.append(new @ fixed.R[:, fixed.kept] / length**2)
-            columns.append(j)
-    L = np.array(rows).reshape(len(rows), len(fixed.kept))
-    return L, fixed.term[columns]
-
-
-def _sum_to_zero(fixed: _FixedPart) -> Hypotheses:
-    effects = sum_coded_effects(fixed.spec.fixed)
-    lost = _not_estimable(fixed, effects)
-    found: list[Array | None] = []
-    partly, without = [], []
-    for t, label in enumerate(fixed.labels):
-        own = effects.term == t
-        L = effects.coordinates[np.ix_(own, fixed.kept)]
-        if not lost[own].any():
-            found.append(L[L.any(axis=1)])
-        elif fixed.containing(t):
-            found.append(None)
-            without.append(label)
-        else:
-            found.append(_after_others(fixed, t))
-            partly.append(label)
-    return found, _collinear(partly, without)
-
-
-def _collinear(partly: list[str], without: list[str]) -> list[str]:
-    """What is said of tests that collinear columns change."""
-    notes = []
-    cause = (
-        "without data in some combinations of levels, or with a covariate that factors determine"
-    )
-    if partly:
-        notes.append(
-            f"{', '.join(partly)}: the test is of the part that can be estimated ({cause}, some "
-            "of it cannot)."
-        )
-    if without:
-        notes.append(
-            f"No type III test of {', '.join(without)}: {cause}, averages over the levels cannot "
-            "be estimated and any test would depend on the coding. Use type=2, or m.test for the "
-            "hypothesis you mean."
-        )
-    return notes
-
-
-def _not_estimable(fixed: _FixedPart, effects: Effects) -> NDArray[np.bool_]:
-    """(n_effects,) whether the data leave an effect undetermined.
-
-    Xc = 0 for a vector c of each dropped column, so effects Ac can be added without any change of
-    the mean: an effect is estimable if it is zero in all of these. An effect that only dropped
-    columns hold is not in the model (its coefficients count as zero), which rules out every c with
-    anything there.
-    """
-    A = effects.coordinates
-    null = _dependencies(fixed)
-    size = (np.abs(A) @ np.abs(null)).max(axis=1, initial=0.0)
-    moved = A @ null / np.where(size > 0, size, 1.0)[:, None]
-    absent = ~A[:, fixed.kept].any(axis=1)
-    free = _null_space(moved[absent])
-    return np.asarray((np.abs(moved @ free) > SHARE).any(axis=1) & ~absent)
-
-
-def _dependencies(fixed: _FixedPart) -> Array:
-    """(p, dropped): vectors c with Xc = 0, one for each dropped column."""
-    scale = np.linalg.norm(fixed.R, axis=0)
-    scale = np.where(scale > 0, scale, 1.0)
-    R = fixed.R / scale
-    c = np.linalg.lstsq(R[:, fixed.kept], R[:, fixed.dropped], rcond=None)[0]
-    null = np.zeros((len(scale), len(fixed.dropped)))
-    null[fixed.kept] = np.where(np.abs(c) > SHARE, c, 0.0)
-    null[fixed.dropped, np.arange(len(fixed.dropped))] = -1.0
-    return np.asarray(null / scale[:, None])
-
-
-def _null_space(matrix: Array) -> Array:
-    """Orthonormal columns v with matrix @ v = 0."""
-    _, values, rows = np.linalg.svd(matrix, full_matrices=True)
-    rank = int(np.sum(values > SHARE * values.max(initial=0.0)))
-    return np.asarray(rows[rank:].T)
-
-
-_HYPOTHESES: dict[int, Callable[[_FixedPart], Hypotheses]] = {
-    1: _sequential,
-    2: _after_all_but_containing,
-    3: _sum_to_zero,
-}
 
 
 # --- Notes ---
 
 
-def _notes(fixed: _FixedPart, kind: int) -> list[str]:
+def _notes(fixed: FixedPart, kind: int, hypotheses: list[Array | None]) -> list[str]:
     notes = []
     terms = range(len(fixed.labels))
     absent = [fixed.labels[t] for t in terms if fixed.absent(t)]
+    empty = [label for label, L in zip(fixed.labels, hypotheses, strict=True) if _no_rows(L)]
+    determined = [label for label in empty if label not in absent]
     if absent:
         notes.append(
             f"Not in the model: {', '.join(absent)}; other terms determine all columns, which were "
             "dropped."
         )
+    if determined:
+        notes.append(f"Nothing to test of {', '.join(determined)}: the other terms determine it.")
     at_zero = [] if kind == 1 else [text for t in terms if (text := _tested_at_zero(fixed, t))]
     if at_zero:
         notes.append(
@@ -285,7 +94,11 @@ def _notes(fixed: _FixedPart, kind: int) -> list[str]:
     return notes
 
 
-def _tested_at_zero(fixed: _FixedPart, t: int) -> str:
+def _no_rows(L: Array | None) -> bool:
+    return L is not None and len(L) == 0
+
+
+def _tested_at_zero(fixed: FixedPart, t: int) -> str:
     """ "f (x)" where f interacts with a covariate x, so that its own test holds at x = 0."""
     factors, covariates = fixed.variables(t)
     others: set[str] = set()
