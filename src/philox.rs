@@ -13,7 +13,10 @@ pub enum Stream {
 }
 
 /// 128 random bits.
-pub fn philox4x32([mut c0, mut c1, mut c2, mut c3]: [u32; 4], [mut k0, mut k1]: [u32; 2]) -> [u32; 4] {
+pub fn philox4x32(
+    [mut c0, mut c1, mut c2, mut c3]: [u32; 4],
+    [mut k0, mut k1]: [u32; 2],
+) -> [u32; 4] {
     let product = |a: u32, b: u32| {
         let wide = u64::from(a) * u64::from(b);
         ((wide >> 32) as u32, wide as u32)
@@ -58,9 +61,21 @@ mod tests {
     fn known_answers() {
         let pi = [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344];
         let answers = [
-            ([0; 4], [0; 2], [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]),
-            ([!0; 4], [!0; 2], [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]),
-            (pi, [0xa409_3822, 0x299f_31d0], [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]),
+            (
+                [0; 4],
+                [0; 2],
+                [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8],
+            ),
+            (
+                [!0; 4],
+                [!0; 2],
+                [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd],
+            ),
+            (
+                pi,
+                [0xa409_3822, 0x299f_31d0],
+                [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1],
+            ),
         ];
         for (counter, key, answer) in answers {
             assert_eq!(philox4x32(counter, key), answer);
@@ -73,7 +88,9 @@ mod tests {
         normals(1, 2, Stream::Residuals, 0, &mut z);
         let moment = |power: i32| z.iter().map(|z| z.powi(power)).sum::<f64>() / z.len() as f64;
         // Six standard errors each.
-        for (power, value, variance) in [(1, 0.0, 1.0), (2, 1.0, 2.0), (3, 0.0, 15.0), (4, 3.0, 96.0)] {
+        for (power, value, variance) in
+            [(1, 0.0, 1.0), (2, 1.0, 2.0), (3, 0.0, 15.0), (4, 3.0, 96.0)]
+        {
             let error = 6.0 * f64::sqrt(variance / z.len() as f64);
             assert!((moment(power) - value).abs() < error, "moment {power}");
         }

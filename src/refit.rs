@@ -47,7 +47,10 @@ pub fn refit_many(
 
 /// Responses of one batch.
 fn batch(design: &Design, system: &System, total: usize, threads: usize) -> usize {
-    let sums = system.groups.iter().map(|group| 2 * group.levels * group.width());
+    let sums = system
+        .groups
+        .iter()
+        .map(|group| 2 * group.levels * group.width());
     let numbers = design.table.n() + sums.sum::<usize>();
     let room = (NUMBERS / numbers.max(1)).clamp(1, BATCH);
     room.min(total.div_ceil(4 * threads)).max(1)
@@ -80,13 +83,7 @@ fn fit_batch(
     (0..count).map(refit).collect()
 }
 
-fn refit(
-    system: &System,
-    reml: bool,
-    settings: &Settings,
-    start: Vec<f64>,
-    team: &Team,
-) -> Refit {
+fn refit(system: &System, reml: bool, settings: &Settings, start: Vec<f64>, team: &Team) -> Refit {
     check_identified(system, reml)?;
     let mut problem = Problem::new(system, reml, team);
     let (outcome, messages) =
@@ -99,7 +96,11 @@ fn refit(
 fn start(fit: &Fit) -> Vec<f64> {
     let mut theta = fit.internal.clone();
     for group in &fit.system.groups {
-        for (place, (i, j)) in group.theta_index().into_iter().zip(group.template.entries()) {
+        for (place, (i, j)) in group
+            .theta_index()
+            .into_iter()
+            .zip(group.template.entries())
+        {
             if i == j && theta[place].abs() < LEAST {
                 theta[place] = LEAST;
             }

@@ -40,8 +40,7 @@ impl Responses {
                 row.iter_mut().for_each(|y| *y -= known);
             }
         }
-        let shifted =
-            (0..count).map(|k| Shifted::response(table.n(), |i| values[i * count + k]));
+        let shifted = (0..count).map(|k| Shifted::response(table.n(), |i| values[i * count + k]));
         let mut responses = Responses {
             count,
             shifted: shifted.collect(),
@@ -220,12 +219,13 @@ impl System {
     pub fn take_response(&mut self, responses: &Responses, sums: &ResponseSums, k: usize) {
         let (last, count) = (self.width - 1, sums.count);
         self.coordinates.response = responses.shifted[k];
-        self.coordinates.pilot =
-            (responses.pilots.chunks_exact(count)).map(|pilots| pilots[k]).collect();
+        self.coordinates.pilot = (responses.pilots.chunks_exact(count))
+            .map(|pilots| pilots[k])
+            .collect();
         self.basis = Basis::new(&self.coordinates, &self.basis.kept);
         let (own, from) = (self.leading.stride, sums.leading.stride);
-        for (row, source) in (self.leading.data.chunks_exact_mut(own))
-            .zip(sums.leading.data.chunks_exact(from))
+        for (row, source) in
+            (self.leading.data.chunks_exact_mut(own)).zip(sums.leading.data.chunks_exact(from))
         {
             row[own - 1] = source[own - 1 + k];
         }

@@ -32,7 +32,11 @@ impl<'d> Simulation<'d> {
             seed,
             mean: predictor::linear_predictor(design, &fit.beta, &modes, team),
             sd: sd.collect(),
-            roots: if use_u { Vec::new() } else { roots(design, fit) },
+            roots: if use_u {
+                Vec::new()
+            } else {
+                roots(design, fit)
+            },
             design,
         }
     }
@@ -55,7 +59,13 @@ impl<'d> Simulation<'d> {
     }
 
     /// b = σλu of one term: levels × effects × replicates. `first` is the place of its u in the stream.
-    fn effects(&self, root: &Small, levels: usize, first: usize, replicates: Range<u32>) -> Vec<f64> {
+    fn effects(
+        &self,
+        root: &Small,
+        levels: usize,
+        first: usize,
+        replicates: Range<u32>,
+    ) -> Vec<f64> {
         let (q, count) = (root.cols, replicates.len());
         let mut u = vec![0.0; levels * q];
         let mut effects = vec![0.0; levels * q * count];
@@ -80,7 +90,11 @@ impl<'d> Simulation<'d> {
             for (c, recipe) in term.columns.iter().enumerate() {
                 table.fill(recipe, first, rows, &mut z[c..], q);
             }
-            for (i, (row, z)) in out.chunks_exact_mut(count).zip(z.chunks_exact(q)).enumerate() {
+            for (i, (row, z)) in out
+                .chunks_exact_mut(count)
+                .zip(z.chunks_exact(q))
+                .enumerate()
+            {
                 let level = codes[table.place(first + i)] as usize;
                 let b = &effects[level * q * count..(level + 1) * q * count];
                 for (b, z) in b.chunks_exact(count).zip(z) {
@@ -98,7 +112,13 @@ impl<'d> Simulation<'d> {
             let (first, rows) = (block * BLOCK, out.len() / count);
             let sd = &self.sd[first..first + rows];
             for (k, replicate) in replicates.clone().enumerate() {
-                normals(self.seed, replicate, Stream::Residuals, first, &mut noise[..rows]);
+                normals(
+                    self.seed,
+                    replicate,
+                    Stream::Residuals,
+                    first,
+                    &mut noise[..rows],
+                );
                 let column = out[k..].iter_mut().step_by(count);
                 for ((y, noise), sd) in column.zip(&noise).zip(sd) {
                     *y += sd * noise;

@@ -3,8 +3,8 @@
 mod design;
 mod errors;
 mod fit;
-mod resample;
 mod inference;
+mod resample;
 mod supervise;
 
 use pyo3::prelude::*;

@@ -71,12 +71,16 @@ impl PyFit {
                 let columns = unsafe { shared.range(which.start * n, which.len() * n) };
                 for (k, column) in columns.chunks_exact_mut(n).enumerate() {
                     let source = rows[k..].iter().step_by(which.len());
-                    column.iter_mut().zip(source).for_each(|(y, value)| *y = *value);
+                    column
+                        .iter_mut()
+                        .zip(source)
+                        .for_each(|(y, value)| *y = *value);
                 }
             });
             team.check().map(|()| values)
         })?;
-        PyArray1::from_vec(py, values).reshape_with_order([n, nsim], numpy::npyffi::NPY_ORDER::NPY_FORTRANORDER)
+        PyArray1::from_vec(py, values)
+            .reshape_with_order([n, nsim], numpy::npyffi::NPY_ORDER::NPY_FORTRANORDER)
     }
 
     /// `simulate` and `refit_many` in one, a batch at a time.
@@ -166,7 +170,9 @@ fn replicates(offset: usize, nsim: usize) -> Result<u32> {
     let last = offset.checked_add(nsim).map(u32::try_from);
     match (u32::try_from(offset), last) {
         (Ok(first), Some(Ok(_))) => Ok(first),
-        _ => Err(Error::Data("replicates are numbered up to 4294967295".into())),
+        _ => Err(Error::Data(
+            "replicates are numbered up to 4294967295".into(),
+        )),
     }
 }
 
