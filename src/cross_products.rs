@@ -49,14 +49,14 @@ struct Chunk {
 }
 
 /// Where the pieces of a row stand: leading Z̃, C, then the other groups' Z̃.
-struct Layout {
-    columns: usize,
-    rest: Vec<usize>,
-    stride: usize,
+pub(crate) struct Layout {
+    pub columns: usize,
+    pub rest: Vec<usize>,
+    pub stride: usize,
 }
 
 impl Layout {
-    fn new(groups: &[Group], width: usize) -> Self {
+    pub fn new(groups: &[Group], width: usize) -> Self {
         let columns = groups.first().map_or(1, Group::width);
         let mut stride = columns + width;
         let mut rest = Vec::new();
@@ -78,11 +78,7 @@ impl CrossProducts {
         let coordinates = FixedCoordinates::new(design);
         let groups = amalgamate(design);
         let n = design.table.n();
-        let levels: usize = groups
-            .iter()
-            .map(|group| group.levels * group.width())
-            .sum();
-        let chunks = (n / CHUNK.max(16 * levels)).clamp(1, 64);
+        let chunks = chunks(n, &groups);
         let size = n.div_ceil(chunks);
         check_memory(&groups, coordinates.width(), chunks)?;
         let parts = team.map(chunks, |chunk| {
@@ -171,7 +167,7 @@ impl CrossProducts {
         let mut total = self.clone();
         total.n += moved.n;
         total.sum_log_weights.merge(moved.sum_log_weights);
-        add_levels(&mut total.leading, &moved.leading, &mut total.residual);
+        add_leading(&mut total.leading, &moved.leading, &mut total.residual);
         for (sum, value) in total.residual.iter_mut().zip(&moved.residual) {
             sum.merge(*value);
         }
@@ -188,6 +184,15 @@ impl CrossProducts {
     }
 }
 
+/// Number of chunks that the rows are cut into.
+pub(crate) fn chunks(n: usize, groups: &[Group]) -> usize {
+    let effects: usize = groups
+        .iter()
+        .map(|group| group.levels * group.width())
+        .sum();
+    (n / CHUNK.max(16 * effects)).clamp(1, 64)
+}
+
 /// The sums by level of all chunks, and the system's own copies of them, must fit.
 fn check_memory(groups: &[Group], width: usize, chunks: usize) -> Result<()> {
     let level = |group: &Group| group.width() * (group.width() + width) * 8;
@@ -201,10 +206,18 @@ fn check_memory(groups: &[Group], width: usize, chunks: usize) -> Result<()> {
     })
 }
 
+/// Add levels; what is orthogonal goes into the residual Gram matrix.
+fn add_leading(sums: &mut LevelSums, more: &LevelSums, residual: &mut [Sum2]) {
+    let (width, stride) = (sums.width, sums.stride);
+    add_levels(sums, more, |rows| {
+        add_block(residual, rows, stride, width..stride);
+    });
+}
+
 impl Chunk {
     fn add(&mut self, other: &Chunk) {
         self.sum_log_weights.merge(other.sum_log_weights);
-        add_levels(&mut self.leading, &other.leading, &mut self.residual);
+        add_leading(&mut self.leading, &other.leading, &mut self.residual);
         for (sum, value) in self.residual.iter_mut().zip(&other.residual) {
             sum.merge(*value);
         }
@@ -241,15 +254,8 @@ fn accumulate(
     for first in rows.clone().step_by(BLOCK) {
         team.check()?;
         let count = BLOCK.min(rows.end - first);
-        fill(
-            design,
-            coordinates,
-            groups,
-            &layout,
-            first,
-            count,
-            &mut block,
-        );
+        fill_random(design, groups, &layout, first, count, &mut block);
+        coordinates.fill(design, first, count, &mut block[columns..], stride);
         weigh(
             design,
             first,
@@ -298,10 +304,10 @@ pub fn level(design: &Design, group: &Group, i: usize) -> Result<usize> {
     }
 }
 
+/// Rows of Z̃ in their places.
 #[inline(always)]
-fn fill(
+pub(crate) fn fill_random(
     design: &Design,
-    coordinates: &FixedCoordinates,
     groups: &[Group],
     layout: &Layout,
     first: usize,
@@ -313,14 +319,14 @@ fn fill(
         Some(group) => group.fill(design, first, count, block, stride),
         None => (0..count).for_each(|i| block[i * stride] = 1.0),
     }
-    coordinates.fill(design, first, count, &mut block[layout.columns..], stride);
     for (group, &place) in groups.iter().skip(1).zip(&layout.rest) {
         group.fill(design, first, count, &mut block[place..], stride);
     }
 }
 
+/// Rows times √w; the weights' logarithms are added up.
 #[inline(always)]
-fn weigh(
+pub(crate) fn weigh(
     design: &Design,
     first: usize,
     count: usize,

@@ -51,6 +51,11 @@ impl Shifted {
         }
     }
 
+    /// Shift and scale of a response.
+    pub fn response(n: usize, value: impl Fn(usize) -> f64) -> Self {
+        Shifted::pilot(n, value, |_, _| true)
+    }
+
     /// Fill `out[i * stride]` with the shifted and scaled recipe at used rows `first..first + count`.
     pub fn fill(
         &self,
@@ -121,11 +126,14 @@ impl FixedCoordinates {
         let mut coordinates = FixedCoordinates {
             columns: columns.collect(),
             pilot: vec![0.0; place.len()],
-            response: Shifted::pilot(n, |i| table.target(table.place(i)), |_, _| true),
+            response: Shifted::response(n, |i| table.target(table.place(i))),
             constant: usable_constant(design, &place),
             place,
         };
-        coordinates.pilot = pilot::regression(design, &coordinates);
+        let target = |i: usize, out: &mut [f64]| {
+            out[0] = coordinates.response.apply(table.target(table.place(i)));
+        };
+        coordinates.pilot = pilot::regressions(design, &coordinates, 1, target);
         coordinates
     }
 
@@ -143,14 +151,8 @@ impl FixedCoordinates {
         out: &mut [f64],
         stride: usize,
     ) {
+        self.fill_columns(design, first, count, out, stride);
         let table: &Table = &design.table;
-        (0..count).for_each(|i| out[i * stride] = 1.0);
-        for (k, recipe) in design.fixed.iter().enumerate() {
-            let place = self.place[k];
-            if place > 0 {
-                self.columns[k].fill(table, recipe, first, count, &mut out[place..], stride);
-            }
-        }
         let last = self.width() - 1;
         for i in 0..count {
             let row = table.place(first + i);
@@ -161,6 +163,25 @@ impl FixedCoordinates {
                 for row in out.chunks_mut(stride).take(count) {
                     row[last] -= pilot * row[place];
                 }
+            }
+        }
+    }
+
+    /// The same without the response.
+    pub fn fill_columns(
+        &self,
+        design: &Design,
+        first: usize,
+        count: usize,
+        out: &mut [f64],
+        stride: usize,
+    ) {
+        (0..count).for_each(|i| out[i * stride] = 1.0);
+        for (k, recipe) in design.fixed.iter().enumerate() {
+            let place = self.place[k];
+            if place > 0 {
+                let out = &mut out[place..];
+                self.columns[k].fill(&design.table, recipe, first, count, out, stride);
             }
         }
     }

@@ -32,7 +32,7 @@ impl Sum2 {
 }
 
 /// Per level: `width` rows of `stride` numbers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LevelSums {
     pub levels: usize,
     /// Z̃ columns of the group.
@@ -93,19 +93,17 @@ pub fn rotate_in(level: &mut [f64], width: usize, stride: usize, row: &mut [f64]
     }
 }
 
-/// Rotate the rows of `more` into `sums`; what is orthogonal goes into the residual Gram matrix.
-pub fn add_levels(sums: &mut LevelSums, more: &LevelSums, residual: &mut [Sum2]) {
+/// Rotate the rows of `more` into `sums`; `rest` takes what is orthogonal, some rows at a time.
+pub fn add_levels(sums: &mut LevelSums, more: &LevelSums, mut rest: impl FnMut(&[f64])) {
     let (width, stride) = (sums.width, sums.stride);
-    let mut rest = more.clone();
+    let mut rows = more.clone();
     for j in 0..sums.levels {
         for i in 0..width {
-            let row = &mut rest.level_mut(j)[i * stride..(i + 1) * stride];
+            let row = &mut rows.level_mut(j)[i * stride..(i + 1) * stride];
             rotate_in(sums.level_mut(j), width, stride, row);
         }
     }
-    for block in rest.data.chunks(BLOCK * stride) {
-        add_block(residual, block, stride, width..stride);
-    }
+    rows.data.chunks(BLOCK * stride).for_each(&mut rest);
 }
 
 /// residual += V'V for some columns of a block of rows, each `stride` long.

@@ -4,9 +4,10 @@ use crate::columns::Design;
 use crate::cross_products::CrossProducts;
 use crate::derivative_free;
 use crate::error::{Error, Result};
+use crate::estimates::{estimates, unbounded, PERFECT};
 use crate::modes;
 use crate::multipliers;
-use crate::objective::{degrees, inverse_gram, Profile};
+use crate::objective::{degrees, Profile};
 use crate::optimize::{Optimizer, Outcome, Reason, Report, Search, Settings};
 use crate::parallel::Team;
 use crate::problem::Problem;
@@ -16,13 +17,6 @@ use crate::start;
 use crate::system::System;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// A factor whose solves leave more than this of the right-hand side is wrong.
-const RESIDUAL: f64 = 1e-10;
-/// Relative standard deviation up to which groups other than the leading one keep their digits.
-const RATIO: f64 = 1e5;
-/// Share of the response's sum of squares below which a residual sum of squares is rounding.
-const PERFECT: f64 = 1e-14;
 
 /// A fitted model in the user's coordinates.
 #[derive(Clone)]
@@ -72,29 +66,28 @@ pub fn fit(
     let system = Arc::new(System::new(&sums, team)?);
     check_identified(&system, reml)?;
     let mut problem = Problem::new(&system, reml, team);
-    let (outcome, messages) = optimise(&sums, &mut problem, settings, report, began)?;
+    let start = match &settings.start {
+        Some(theta) => from_user(&system, theta)?,
+        None => start::moments(&sums, &system, reml, team)?,
+    };
+    let (outcome, messages) = optimise(&mut problem, settings, start, report, began)?;
     let fit = finish(problem, system.clone(), settings, outcome, messages, began)?;
     team.check()?;
     Ok(fit)
 }
 
 /// The optimum, by the chosen optimiser and, should it fail, by the next one.
-fn optimise(
-    sums: &CrossProducts,
+pub fn optimise(
     problem: &mut Problem<'_, '_>,
     settings: &Settings,
+    start: Vec<f64>,
     report: Report<'_>,
     began: Instant,
 ) -> Result<(Outcome, Vec<String>)> {
-    let system = problem.factor.system;
-    let mut messages = Vec::new();
-    if system.parameters == 0 {
+    let (mut theta, mut messages) = (start, Vec::new());
+    if theta.is_empty() {
         return Ok((without_parameters(problem)?, messages));
     }
-    let mut theta = match &settings.start {
-        Some(theta) => from_user(system, theta)?,
-        None => start::moments(sums, system, problem.reml, problem.team)?,
-    };
     let order = [Optimizer::Newton, Optimizer::Bfgs, Optimizer::NelderMead];
     let first = order
         .iter()
@@ -158,7 +151,7 @@ pub fn from_user(system: &System, theta: &[f64]) -> Result<Vec<f64>> {
 }
 
 /// Refuse models whose criterion has no minimum.
-fn check_identified(system: &System, reml: bool) -> Result<()> {
+pub fn check_identified(system: &System, reml: bool) -> Result<()> {
     let (n, p) = (system.n, system.rank());
     if degrees(system, true) <= 0.0 {
         return Err(Error::Data(format!(
@@ -199,110 +192,45 @@ fn check_within(system: &System, spread: f64) -> Result<()> {
     Ok(())
 }
 
-fn unbounded() -> Error {
-    Error::Data(
-        "the response does not vary within the groups once the fixed effects are taken out: the residual \
-         variance is zero and the likelihood unbounded; aggregate to one row a group, or drop this random term"
-            .into(),
-    )
-}
-
-/// Estimates at the optimum.
+/// Estimates and conditional modes at the optimum.
 fn finish(
     mut problem: Problem<'_, '_>,
     system: Arc<System>,
     settings: &Settings,
     outcome: Outcome,
-    mut messages: Vec<String>,
+    messages: Vec<String>,
     began: Instant,
 ) -> Result<Fit> {
-    let (reml, team) = (problem.reml, problem.team);
-    let profile = problem.settle(&outcome.theta)?;
-    if profile.pwrss <= PERFECT * system.spread() {
-        return Err(unbounded());
-    }
-    let residual_check = problem.factor.residual_check(team);
-    if residual_check.is_nan() || residual_check >= RESIDUAL {
-        return Err(Error::Convergence(format!(
-            "the factorisation does not solve its own system (relative residual {residual_check:.1e}); please report this model"
-        )));
-    }
+    let team = problem.team;
+    let (profile, estimates) = estimates(&mut problem, &outcome, messages)?;
     let modes = modes::conditional_modes(&problem.factor, &profile, &outcome.theta, team);
     let scale = system.coordinates.response.scale;
-    let pwrss = profile.pwrss * scale * scale;
-    let variance = pwrss / degrees(&system, reml);
-    let kept = &system.basis.kept;
-    let p = system.coordinates.place.len();
-    let mut beta = vec![f64::NAN; p];
-    for (&k, value) in kept
-        .iter()
-        .zip(system.basis.beta(&system.coordinates, &profile.beta))
-    {
-        beta[k] = value;
-    }
-    let ratio = problem
-        .lambda(&outcome.theta)
-        .iter()
-        .skip(1)
-        .flat_map(|lambda| &lambda.data)
-        .fold(0.0_f64, |m, v| m.max(v.abs()));
-    if ratio > RATIO {
-        messages.push(format!(
-            "a standard deviation of a smaller grouping factor is {ratio:.0e} times the residual's: beyond 1e5 the \
-             criterion keeps few digits; check whether that factor leaves any residual variation"
-        ));
-    }
-    let multipliers = multipliers::smallest(&system, &outcome);
-    if multipliers.iter().any(|&value| value < 0.0) && outcome.reason.converged() {
-        messages.push("a variance at zero would lower the criterion if it were released".into());
-    }
     Ok(Fit {
-        theta: multipliers::to_user(&system, &outcome.theta),
-        vcov: covariance(&system, &profile, variance, p),
-        sigma: variance.sqrt(),
-        criterion: profile.criterion,
+        theta: estimates.theta,
+        beta: estimates.beta,
+        vcov: estimates.vcov,
+        sigma: estimates.sigma,
+        criterion: estimates.criterion,
         log_det_l: problem.factor.log_det,
         log_det_rx: profile.log_det_x,
         ussq: modes.ussq * scale * scale,
-        wrss: pwrss - modes.ussq * scale * scale,
-        pwrss,
+        wrss: estimates.pwrss - modes.ussq * scale * scale,
+        pwrss: estimates.pwrss,
         modes: modes.terms,
-        beta,
         evaluations: problem.evaluations,
         iterations: outcome.iterations,
         reason: outcome.reason,
         optimizer: outcome.optimizer,
         gradient_norm: norm(&outcome.gradient),
         decrement: outcome.decrement,
-        singular: multipliers::is_singular(&system, &outcome.theta),
-        multipliers,
-        residual_check,
-        messages,
+        singular: estimates.singular,
+        multipliers: estimates.multipliers,
+        residual_check: estimates.residual_check,
+        messages: estimates.messages,
         seconds: began.elapsed().as_secs_f64(),
         internal: outcome.theta,
         settings: settings.clone(),
-        reml,
+        reml: problem.reml,
         system,
     })
-}
-
-/// σ²(X'V⁻¹X)⁻¹ in the user's columns.
-fn covariance(system: &System, profile: &Profile, variance: f64, p: usize) -> Vec<f64> {
-    let basis = &system.basis;
-    let rank = basis.rank();
-    let inverse = inverse_gram(&profile.triangle, rank);
-    // T inverse T': T on the columns, then on the rows.
-    let mut half = vec![0.0; rank * rank];
-    for k in 0..rank {
-        let column = basis.to_user(&system.coordinates, &inverse[k * rank..(k + 1) * rank]);
-        (0..rank).for_each(|i| half[i * rank + k] = column[i]);
-    }
-    let mut out = vec![f64::NAN; p * p];
-    for (i, &row) in basis.kept.iter().enumerate() {
-        let values = basis.to_user(&system.coordinates, &half[i * rank..(i + 1) * rank]);
-        for (value, &column) in values.iter().zip(&basis.kept) {
-            out[row * p + column] = value * variance;
-        }
-    }
-    out
 }

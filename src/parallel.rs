@@ -33,6 +33,11 @@ impl Team {
         Team { pool, stop }
     }
 
+    /// The calling thread alone, stopped by the same flag.
+    pub fn alone(&self) -> Team {
+        Team::solo(self.stop.clone())
+    }
+
     /// Number of threads that share the work.
     pub fn threads(&self) -> usize {
         self.pool

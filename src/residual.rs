@@ -64,14 +64,13 @@ fn find(pairs: &PairSums, j: usize, level: u32, hint: &mut usize) -> usize {
 }
 
 /// Z̃₂'Z̃₂ − Σ Fⱼ'Fⱼ in the panels.
-pub fn fill_panels(system: &mut System, sums: &CrossProducts, team: &Team) -> Result<()> {
-    let mut panels = std::mem::take(&mut system.panels);
+pub fn panels(system: &System, sums: &CrossProducts, team: &Team) -> Result<Aligned> {
+    let mut panels = Aligned::zeros(system.symbolic.panels);
     subtract_explained(system, &mut panels, team)?;
     subtract_explained_above(system, &mut panels, team)?;
     add_grams(system, sums, &mut panels);
     mirror(&system.symbolic, &mut panels, team)?;
-    system.panels = panels;
-    Ok(())
+    Ok(panels)
 }
 
 /// − Σ F'F in the columns that an element's own front eliminates: they lie side by side in its panel.
@@ -226,27 +225,47 @@ pub fn fill_cross(system: &mut System, sums: &CrossProducts, team: &Team) -> Res
     let mut cross = std::mem::take(&mut system.cross);
     let symbolic = &system.symbolic;
     let (size, columns) = (symbolic.size, system.width);
-    let (lead, elements) = (&system.leading, &symbolic.elements);
     for node in 0..symbolic.nodes() {
         team.check_every(node)?;
         let own = &sums.rest[symbolic.group[node] as usize];
         let level = own.level(symbolic.level[node] as usize);
         for i in 0..symbolic.columns(node).len() {
             for c in 0..columns {
-                let mut value = level[i * own.stride + own.width + c];
-                for &entry in elements.uses(node) {
-                    let e = elements.owner[entry as usize] as usize;
-                    let from = (elements.columns[e] + elements.column[entry as usize] as usize + i)
-                        * lead.width;
-                    for l in 0..lead.width {
-                        value -= system.values[from + l]
-                            * lead.level(e)[l * lead.stride + lead.width + c];
-                    }
-                }
-                cross[symbolic.scalar[node] + i + c * size] = value;
+                let value = level[i * own.stride + own.width + c];
+                cross[symbolic.scalar[node] + i + c * size] =
+                    subtract_leading(system, node, i, c, value);
             }
         }
     }
     system.cross = cross;
     Ok(())
+}
+
+/// `value` − Σ Fⱼ'Pⱼ for column `i` of a node and column `c` of C.
+fn subtract_leading(system: &System, node: usize, i: usize, c: usize, mut value: f64) -> f64 {
+    let (lead, elements) = (&system.leading, &system.symbolic.elements);
+    for &entry in elements.uses(node) {
+        let e = elements.owner[entry as usize] as usize;
+        let from =
+            (elements.columns[e] + elements.column[entry as usize] as usize + i) * lead.width;
+        for l in 0..lead.width {
+            value -= system.values[from + l] * lead.level(e)[l * lead.stride + lead.width + c];
+        }
+    }
+    value
+}
+
+/// The response's column of Z̃₂'C − Σ Fⱼ'Pⱼ; `own(group, level, i)` is Z̃₂'ỹ.
+pub fn fill_response(system: &mut System, own: impl Fn(usize, usize, usize) -> f64) {
+    let mut cross = std::mem::take(&mut system.cross);
+    let symbolic = &system.symbolic;
+    let response = system.width - 1;
+    for node in 0..symbolic.nodes() {
+        let (group, level) = (symbolic.group[node] as usize, symbolic.level[node] as usize);
+        for i in 0..symbolic.columns(node).len() {
+            cross[symbolic.scalar[node] + i + response * symbolic.size] =
+                subtract_leading(system, node, i, response, own(group, level, i));
+        }
+    }
+    system.cross = cross;
 }

@@ -11,17 +11,20 @@ use crate::aligned::Aligned;
 use crate::cross_products::CrossProducts;
 use crate::error::{Error, Result};
 use crate::fixed_matrix::{Basis, FixedCoordinates};
-use crate::level_sums::{add_square, rotate_in, symmetric, LevelSums, Sum2};
+use crate::level_sums::{add_square, rotate_in, symmetric, LevelSums};
 use crate::parallel::Team;
 use crate::random_matrix::Group;
 use crate::rank::Sequence;
 use crate::residual;
 use crate::symbolic::{Graph, Symbolic};
+use std::sync::Arc;
 
 /// A triangle's pivot below this share of its column's length is zero: the level cannot tell.
 const DEFICIENT: f64 = 1e-12;
 
-/// The system of a model, ready to be factored at any θ.
+/// The system of a model, ready to be factored at any θ. What is large and does not depend on the response
+/// is shared with the systems of other responses.
+#[derive(Clone)]
 pub struct System {
     pub n: usize,
     pub sum_log_weights: f64,
@@ -35,11 +38,11 @@ pub struct System {
     pub leading: LevelSums,
     /// C'(I − QQ')C, full, column-major.
     pub residual: Vec<f64>,
-    pub symbolic: Symbolic,
+    pub symbolic: Arc<Symbolic>,
     /// Fⱼ: per element, leading width × scalar columns, column-major.
-    pub values: Vec<f64>,
+    pub values: Arc<Vec<f64>>,
     /// Z̃₂'(I − QQ')Z̃₂ in the fronts' panels; the diagonal blocks are full.
-    pub panels: Aligned,
+    pub panels: Arc<Aligned>,
     /// Z̃₂'(I − QQ')C, size × width, column-major.
     pub cross: Aligned,
     /// Number of public parameters.
@@ -50,7 +53,8 @@ impl System {
     /// Prepare the cross-products for factorisation.
     pub fn new(sums: &CrossProducts, team: &Team) -> Result<System> {
         let mut squares = sums.residual.clone();
-        let leading = clean(&sums.leading, &mut squares);
+        let mut leading = sums.leading.clone();
+        clean(&mut leading, |row| add_square(&mut squares, row));
         let residual = symmetric(&squares, sums.width());
         let graph = graph(sums, &leading);
         let symbolic = Symbolic::new(&graph, team)?;
@@ -66,8 +70,8 @@ impl System {
             dropped,
             width: sums.width(),
             residual,
-            values: Vec::new(),
-            panels: Aligned::zeros(symbolic.panels),
+            values: Arc::default(),
+            panels: Arc::default(),
             cross: Aligned::zeros(symbolic.size * sums.width()),
             parameters: sums
                 .groups
@@ -75,10 +79,10 @@ impl System {
                 .map(|group| group.template.entries().len())
                 .sum(),
             leading,
-            symbolic,
+            symbolic: Arc::new(symbolic),
         };
-        system.values = residual::project(&system, sums, team)?;
-        residual::fill_panels(&mut system, sums, team)?;
+        system.values = Arc::new(residual::project(&system, sums, team)?);
+        system.panels = Arc::new(residual::panels(&system, sums, team)?);
         residual::fill_cross(&mut system, sums, team)?;
         Ok(system)
     }
@@ -105,12 +109,12 @@ impl System {
     }
 }
 
-/// Zero the pivots that are rounding only; what their rows hold goes to the rows below.
-fn clean(sums: &LevelSums, residual: &mut [Sum2]) -> LevelSums {
-    let mut cleaned = sums.clone();
+/// Zero the pivots that are rounding only; what their rows hold goes to the rows below, and of C's columns
+/// `rest` takes what is left over.
+pub(crate) fn clean(sums: &mut LevelSums, mut rest: impl FnMut(&[f64])) {
     let (width, stride) = (sums.width, sums.stride);
     for j in 0..sums.levels {
-        let level = cleaned.level_mut(j);
+        let level = sums.level_mut(j);
         for i in 0..width {
             let length = (0..=i)
                 .map(|k| level[k * stride + i].powi(2))
@@ -125,11 +129,10 @@ fn clean(sums: &LevelSums, residual: &mut [Sum2]) -> LevelSums {
                     let below = &mut level[(i + 1) * stride..];
                     rotate_below(below, i + 1, width, stride, &mut loose);
                 }
-                add_square(residual, &loose[width..]);
+                rest(&loose[width..]);
             }
         }
     }
-    cleaned
 }
 
 /// Rotate `row` into the triangle rows `first..width`, of which `rows` holds the memory.

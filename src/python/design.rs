@@ -8,7 +8,7 @@ use crate::lmm;
 use crate::optimize::{Optimizer, Settings};
 use crate::parallel::default_threads;
 use crate::predictor;
-use numpy::ndarray::Dimension;
+use numpy::ndarray::{ArrayView1, Dimension};
 use numpy::{Element, PyArray, PyArray1, PyArray2, PyReadonlyArray, PyReadonlyArray1};
 use numpy::{PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods, ToPyArray};
 use pyo3::prelude::*;
@@ -54,6 +54,17 @@ fn column(array: &PyReadonlyArray1<'_, f64>) -> PyResult<Column> {
     let keep: Arc<Py<PyArray1<f64>>> = Arc::new(array.as_unbound().clone_ref(array.py()));
     // SAFETY: the array is kept alive, and arrays referred to cannot be resized.
     Ok(unsafe { Column::view(view.as_ptr(), view.strides()[0], view.len(), keep) })
+}
+
+/// The columns of a matrix, by reference.
+pub fn columns(array: &PyReadonlyArray2<'_, f64>) -> PyResult<Vec<Column>> {
+    let array = in_step(array)?;
+    let keep: Arc<Py<PyArray2<f64>>> = Arc::new(array.as_unbound().clone_ref(array.py()));
+    let column = |view: ArrayView1<'_, f64>| {
+        // SAFETY: as for `column`.
+        unsafe { Column::view(view.as_ptr(), view.strides()[0], view.len(), keep.clone()) }
+    };
+    Ok(array.as_array().columns().into_iter().map(column).collect())
 }
 
 fn codes(array: &PyReadonlyArray1<'_, i32>) -> PyResult<Codes> {

@@ -4,6 +4,7 @@ mod design;
 mod errors;
 mod fit;
 mod inference;
+mod resample;
 mod supervise;
 
 use pyo3::prelude::*;
