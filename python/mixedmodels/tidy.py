@@ -12,7 +12,7 @@ from .errors import ArgumentError
 from .parameters import SIGMA, covariance_parameters
 
 if TYPE_CHECKING:
-    from .fitted import FittedModel
+    from .inference import Inference
     from .model import LinearMixedModel, LinearModel
 
 __all__ = ["glance", "tidy"]
@@ -27,7 +27,7 @@ INTERVAL = ["conf.low", "conf.high"]
 
 
 def tidy(
-    model: FittedModel,
+    model: Inference,
     effects: Effects = "all",
     *,
     conf_int: bool = False,
@@ -53,7 +53,7 @@ def tidy(
     return table.reindex(columns=[*columns, *INTERVAL] if conf_int else columns)
 
 
-def _check(model: FittedModel, effects: str, conf_method: str) -> None:
+def _check(model: Inference, effects: str, conf_method: str) -> None:
     if effects not in (*ROWS, "ran_vals"):
         raise ArgumentError(f"effects={effects!r}: choose all, fixed, ran_pars or ran_vals")
     if conf_method not in ("wald", "profile", "boot"):
@@ -62,7 +62,7 @@ def _check(model: FittedModel, effects: str, conf_method: str) -> None:
         raise ArgumentError(f"effects={effects!r}: an ordinary regression has no random effects")
 
 
-def _fixed(model: FittedModel, ddf: str | None) -> pd.DataFrame:
+def _fixed(model: Inference, ddf: str | None) -> pd.DataFrame:
     """Rows named as in `confint`."""
     found = pd.DataFrame(model.coefficients(ddf))
     found = found.rename(columns={"std_error": "std.error", "p_value": "p.value"})
@@ -105,7 +105,7 @@ def _ran_vals(model: LinearMixedModel, level: float | None) -> pd.DataFrame:
     return table
 
 
-def glance(model: FittedModel) -> pd.DataFrame:
+def glance(model: Inference) -> pd.DataFrame:
     """One row of fit statistics; documented at `Inference.glance`."""
     from .model import LinearMixedModel
 
