@@ -194,6 +194,13 @@ def test_tables_of_other_kinds(sleep: Any) -> None:
     np.testing.assert_allclose(table[".fitted"], sleep.fitted)
 
 
+def test_the_response_of_a_refit(sleep: Any) -> None:
+    y = reference_data.load("sleepstudy")["Reaction"].to_numpy()[::-1]
+    table = sleep.refit(y).augment()
+    np.testing.assert_array_equal(table["Reaction"], y)
+    np.testing.assert_allclose(table[".fitted"] + table[".resid"], y)
+
+
 def test_arrays_have_no_data_columns() -> None:
     d = clinic.data()
     X = np.column_stack([np.ones(300), d["therapy_sessions"]])

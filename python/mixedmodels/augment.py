@@ -50,17 +50,21 @@ def _values(model: FittedModel) -> dict[str, np.ndarray[Any, np.dtype[np.float64
 
 def _columns_used(model: FittedModel) -> pd.DataFrame:
     """The columns of the table that the formula, weights and offset use; none for arrays."""
-    spec, call = model._matrices.spec, model._call
-    if spec is None or call.data is None:
-        return _on_rows(model, pd.DataFrame(index=model._matrices.full_index))
-    formula = spec.formula
+    m, call = model._matrices, model._call
+    if m.spec is None or call.data is None:
+        return _on_rows(model, pd.DataFrame(index=m.full_index))
+    formula = m.spec.formula
     sides = (formula.fixed, *(term.columns for term in formula.random))
     expressions = [v for side in sides for v in side.variables]
     expressions += [part for term in formula.random for part in term.group]
     expressions += [*formula.offsets, *([formula.response] if formula.response else [])]
     used = {name for expression in expressions for name in expression.names()}
     used |= {given for given in (call.weights, call.offset) if isinstance(given, str)}
-    return _on_rows(model, _to_pandas(call.data, used))
+    frame = _on_rows(model, _to_pandas(call.data, used))
+    if model._new_response is not None:  # of refit(y), not the table's
+        response = m.response_name
+        frame[response] = model._on_rows(model._response, response).to_numpy()
+    return frame
 
 
 def _to_pandas(data: Any, used: set[str] | None) -> pd.DataFrame:
