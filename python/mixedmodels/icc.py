@@ -33,7 +33,8 @@ class IntraclassCorrelation:
     design_effect
         Group → 1 + (m̄ − 1)·by_group: how much larger the variance of a mean is than that of as
         many independent observations, for clustering by this group alone. Groups of unequal size
-        count by their size, m̄ = Σm²/Σm (Kish 1965, §5.4), which is exact for equal correlations.
+        count by their size, m̄ = Σm²/Σm (Kish 1965, §5.4), which is exact for random intercepts;
+        with random slopes it is that of observations where the slopes' predictors are zero.
     effective_sample_size
         Group → nobs / design_effect: that many independent observations say as much of a mean.
     variance_fixed, variance_random, variance_residual
