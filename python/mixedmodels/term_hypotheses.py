@@ -18,6 +18,7 @@ Estimable Functions"; Kuznetsova, Brockhoff & Christensen (2017), J. Stat. Softw
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,20 +35,20 @@ __all__ = ["FixedPart", "after_all_but_containing", "sequential", "sum_to_zero"]
 
 Array = NDArray[np.float64]
 
-ROWS = 1 << 15  # rows of X that are factorised at a time
+ROWS = 1 << 13  # rows of X that are factorised at a time
 SHARE = 1e-9  # of a length or a sum: what is less is rounding, where columns were dropped
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class FixedPart:
     """What the choice of L needs to know of a model's fixed part."""
 
+    model: FittedModel
     spec: ModelSpec
     labels: tuple[str, ...]  # of the terms
     kept: NDArray[np.intp]  # columns of X in the model
     dropped: NDArray[np.intp]  # columns that the kept ones determine
     term: NDArray[np.intp]  # (p,) the term of each column
-    R: Array  # (p, p), X = QR
 
     @classmethod
     def of(cls, model: FittedModel) -> FixedPart:
@@ -61,7 +62,13 @@ class FixedPart:
         kept, dropped = np.flatnonzero(~lost), np.flatnonzero(lost)
         term = np.array(spec.fixed.assign, dtype=np.intp)
         labels = spec.formula.fixed.labels()
-        return cls(spec, labels, kept, dropped, term, _triangle(model))
+        return cls(model, spec, labels, kept, dropped, term)
+
+    @cached_property
+    def R(self) -> Array:
+        """(p, p), X = QR: all that types I and II need of the rows, and type III for columns that
+        were dropped."""
+        return _triangle(self.model)
 
     @property
     def absent(self) -> list[int]:
@@ -197,6 +204,8 @@ def _not_estimable(fixed: FixedPart, effects: Effects) -> NDArray[np.bool_]:
     anything there.
     """
     A = effects.coordinates
+    if not len(fixed.dropped):
+        return np.zeros(len(A), dtype=bool)
     null = _dependencies(fixed)
     size = (np.abs(A) @ np.abs(null)).max(axis=1, initial=0.0)
     moved = A @ null / np.where(size > 0, size, 1.0)[:, None]
