@@ -20,8 +20,11 @@
 //!  moments ──▶ trust-region Newton ──────────────────────────┘           start · optimize · quadratic · secant · derivative_free
 //!     │  zeros of θ and their multipliers                                   multipliers
 //!     ▼
-//!  Fit: β, σ, θ, conditional modes, verdict                              lmm · modes
+//!  Fit: β, σ, θ, conditional modes, verdict                              lmm · estimates · modes
 //!        criterion at any θ, linear predictor, picture                      evaluate · predictor · describe
+//!     │  other responses on the same analysis, new ones, fewer rows
+//!     ▼
+//!  Estimates of many fits                                                refit · responses · simulate · philox · jackknife
 //! ```
 //!
 //! Beside the path: `parallel` (threads of one fit, stop flag), `aligned` (buffers), `error`, and
@@ -47,6 +50,7 @@ pub mod fixed_matrix;
 pub mod gram;
 pub mod information;
 pub mod inner;
+pub mod jackknife;
 pub mod lambda;
 pub mod leading;
 pub mod level_sums;

@@ -67,15 +67,11 @@ fn fit_batch(
     let mut system = (*fit.system).clone();
     let responses = Responses::new(design, &system.coordinates, count, values);
     let sums = ResponseSums::new(design, &system, &responses, team)?;
-    let settings = Settings {
-        start: None,
-        ..fit.settings.clone()
-    };
-    let start = start(fit);
+    let start = lift(&system, fit.internal.clone());
     let refit = |k: usize| {
         team.check()?;
         system.take_response(&responses, &sums, k);
-        match refit(&system, fit.reml, &settings, start.clone(), team) {
+        match refit(&system, fit.reml, &fit.settings, start.clone(), team) {
             Err(error @ (Error::Interrupted | Error::Memory { .. })) => Err(error),
             other => Ok(other),
         }
@@ -83,7 +79,14 @@ fn fit_batch(
     (0..count).map(refit).collect()
 }
 
-fn refit(system: &System, reml: bool, settings: &Settings, start: Vec<f64>, team: &Team) -> Refit {
+/// One fit of a system from `start`.
+pub fn refit(
+    system: &System,
+    reml: bool,
+    settings: &Settings,
+    start: Vec<f64>,
+    team: &Team,
+) -> Refit {
     check_identified(system, reml)?;
     let mut problem = Problem::new(system, reml, team);
     let (outcome, messages) =
@@ -92,15 +95,11 @@ fn refit(system: &System, reml: bool, settings: &Settings, start: Vec<f64>, team
     Ok(estimates)
 }
 
-/// The optimum of the fit, off the boundary.
-fn start(fit: &Fit) -> Vec<f64> {
-    let mut theta = fit.internal.clone();
-    for group in &fit.system.groups {
-        for (place, (i, j)) in group
-            .theta_index()
-            .into_iter()
-            .zip(group.template.entries())
-        {
+/// A starting point off the boundary.
+pub fn lift(system: &System, mut theta: Vec<f64>) -> Vec<f64> {
+    for group in &system.groups {
+        let entries = group.template.entries();
+        for (place, (i, j)) in group.theta_index().into_iter().zip(entries) {
             if i == j && theta[place].abs() < LEAST {
                 theta[place] = LEAST;
             }

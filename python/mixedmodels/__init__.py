@@ -32,13 +32,18 @@ if TYPE_CHECKING:
     from .fit import lm, lmer, lmer_arrays
     from .lrt import BoundaryWarning, LikelihoodRatioTable, anova
     from .model import LinearMixedModel, LinearModel
+    from .parametric_bootstrap import Bootstrap, bootstrap
+    from .parametric_lrt import BootstrapLRT, bootstrap_lrt
     from .random_terms import ranova
+    from .refits import Refits
     from .rlrt import exact_rlrt
 
     __version__: str
 
 __all__ = [
     "ArgumentError",
+    "Bootstrap",
+    "BootstrapLRT",
     "BoundaryWarning",
     "Control",
     "ConvergenceError",
@@ -55,9 +60,12 @@ __all__ = [
     "MixedModelsError",
     "MixedModelsWarning",
     "RankDeficiencyWarning",
+    "Refits",
     "SingularFitWarning",
     "__version__",
     "anova",
+    "bootstrap",
+    "bootstrap_lrt",
     "datasets",
     "exact_rlrt",
     "interop",
@@ -69,13 +77,18 @@ __all__ = [
 
 # Imported when first used: `import mixedmodels` in a program that fits no model costs nothing.
 _LAZY = {
+    "Bootstrap": "parametric_bootstrap",
+    "BootstrapLRT": "parametric_lrt",
     "BoundaryWarning": "lrt",
     "Control": "control",
     "LikelihoodRatioTable": "lrt",
     "LinearMixedModel": "model",
     "LinearModel": "model",
     "MarginalMeans": "emmeans",
+    "Refits": "refits",
     "anova": "lrt",
+    "bootstrap": "parametric_bootstrap",
+    "bootstrap_lrt": "parametric_lrt",
     "exact_rlrt": "rlrt",
     "lm": "fit",
     "lmer": "fit",

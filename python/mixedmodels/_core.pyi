@@ -1,7 +1,7 @@
 """The numeric core: matrices and θ in, a fitted result out. Knows neither formulas nor tables."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal, final
+from typing import Any, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,4 +119,26 @@ class Fit:
     def variance_products(self) -> dict[str, _Array]: ...
     def fixed_modes(self) -> list[list[_Array]]: ...
     def refit(self, y: _Array) -> Fit: ...
+    # Many fits: theta (k, n_theta), beta (k, p), vcov (k, p, p), sigma, criterion, pwrss,
+    # converged, singular (k,), messages; NaN where a fit failed, which its message explains.
+    def refit_many(self, responses: _Array, n_threads: int | None = None) -> dict[str, Any]: ...
+    def simulate(
+        self,
+        nsim: int,
+        seed: int,
+        offset: int = 0,
+        use_u: bool = False,
+        n_threads: int | None = None,
+    ) -> _Array: ...
+    def bootstrap(
+        self,
+        nsim: int,
+        seed: int,
+        offset: int = 0,
+        use_u: bool = False,
+        n_threads: int | None = None,
+    ) -> dict[str, Any]: ...
+    def jackknife(
+        self, term: int | None, blocks: int, n_threads: int | None = None
+    ) -> dict[str, Any]: ...
     def blocks(self) -> str: ...

@@ -40,7 +40,7 @@ def percentile_intervals(
     if level is None:
         return None, ()
     check_level(level)
-    from .bootstrap import bootstrap
+    from .parametric_bootstrap import bootstrap
 
     refits = bootstrap(
         model, nsim, seed, statistic=statistic, n_threads=n_threads, progress=False

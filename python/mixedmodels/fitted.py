@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import numpy as np
 import pandas as pd
@@ -21,13 +21,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from .control import Control
 from .convergence import warn_about_fit
-from .errors import ArgumentError, DataError
+from .errors import ArgumentError
 from .progress import Callback, Progress
 
 if TYPE_CHECKING:
     from ._core import Design, Fit
     from .ddf import KenwardRoger, Satterthwaite
     from .model_matrix import ModelMatrices
+    from .refits import Refits
 
 __all__ = ["Call", "FittedModel", "ResidualType", "optimize"]
 
@@ -304,47 +305,54 @@ class FittedModel(ABC):
 
     # --- Other fits ---
 
-    def refit(self, y: ArrayLike) -> Self:
-        """The same model fitted to another response.
+    @overload
+    def refit(self, y: pd.DataFrame, *, n_threads: int | None = None) -> Refits: ...
+
+    @overload
+    def refit(self, y: ArrayLike, *, n_threads: int | None = None) -> Self: ...
+
+    def refit(self, y: Any, *, n_threads: int | None = None) -> Self | Refits:
+        """The same model fitted to another response, or to many.
 
         Parameters
         ----------
         y
             Shape (rows of the table,) or (nobs,), in the order of the rows; labels are not used.
+            Or k responses at once, a table or an array of shape (rows, k): they are fitted on
+            one analysis of the model, in parallel.
+        n_threads
+            Threads for many responses; default those of the model.
+
+        Returns
+        -------
+        LinearMixedModel or LinearModel
+            For one response.
+        Refits
+            For many: estimates as frames with one row a response. A response that cannot be
+            fitted does not stop the others; `.messages` says why.
 
         Raises
         ------
         DataError
             The length is wrong, or a value is missing or infinite.
+
+        Examples
+        --------
+        >>> import mixedmodels as mm
+        >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", mm.datasets.load("anxiety"))
+        >>> m.refit(m.simulate(3, seed=1)).fixef.shape
+        (3, 2)
         """
-        response = self._table_response(y)
+        from .refits import refit_many, table_response
+
+        if hasattr(y, "columns") or np.ndim(y) == 2:
+            return refit_many(self, y, n_threads)
+        response = table_response(self, y)
         fit = self._fit.refit(response)
         if fit.singular or not fit.converged:
             names = self._matrices.fixed_names
             warn_about_fit(fit, self._matrices.terms, names)
         return self.__class__(self.formula, self._matrices, fit, self._call, response)
-
-    def _table_response(self, y: ArrayLike) -> Array:
-        m = self._matrices
-        try:
-            values = np.array(y, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise DataError(f"the new response is not numbers: {error}") from None
-        n_table = len(m.full_index)
-        if values.shape == (n_table,):
-            kept = values if m.rows is None else values[m.rows]
-        elif values.shape == (m.nobs,):
-            kept, values = values, np.full(n_table, np.nan)
-            values[m.rows] = kept
-        else:
-            raise DataError(
-                f"the new response has shape {values.shape}; expected ({n_table},), the rows of "
-                f"the table, or ({m.nobs},), the rows used"
-            )
-        if not np.isfinite(kept).all():
-            row = m.index[int(np.flatnonzero(~np.isfinite(kept))[0])]
-            raise DataError(f"the new response is missing or infinite in row {row!r}")
-        return values
 
     def __str__(self) -> str:
         """What `print(m)` shows: the summary. `repr(m)` is one line, for logs."""

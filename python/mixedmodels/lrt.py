@@ -27,6 +27,7 @@ __all__ = [
     "by_ml",
     "criterion",
     "likelihood_ratio",
+    "require_same_data",
 ]
 
 MIXTURE = "Pr(mixture)"
@@ -110,7 +111,7 @@ def anova(*models: FittedModel, refit: bool = True) -> LikelihoodRatioTable:
     Self & Liang (1987), JASA 82, 605-610, case 6; Stram & Lee (1994), Biometrics 50, 1171-1177.
     """
     _require_models(models)
-    _require_same_data(models)
+    require_same_data(models)
     names = {id(model): f"model {k}" for k, model in enumerate(models, start=1)}
     ordered = sorted(models, key=lambda model: model.npar)
     labels = [names[id(model)] for model in ordered]
@@ -164,7 +165,8 @@ def _require_models(models: Sequence[Any]) -> None:
         raise DataError("mm.anova was given the same model twice")
 
 
-def _require_same_data(models: Sequence[FittedModel]) -> None:
+def require_same_data(models: Sequence[FittedModel]) -> None:
+    """Refuse models whose likelihoods are of different rows, responses or weights."""
     first = models[0]
     for k, model in enumerate(models[1:], start=2):
         if model.nobs != first.nobs:

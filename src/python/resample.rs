@@ -5,6 +5,7 @@ use super::fit::PyFit;
 use super::supervise::{supervise, Manner};
 use crate::error::{Error, Result};
 use crate::estimates::Estimates;
+use crate::jackknife::delete_blocks;
 use crate::parallel::{default_threads, piece, Shared};
 use crate::refit::{refit_many, Refit};
 use crate::simulate::Simulation;
@@ -102,6 +103,26 @@ impl PyFit {
                 simulation.fill(shift(which, first), out);
             };
             refit_many(&design, &fit, nsim, fill, team)
+        })?;
+        self.arrays(py, refits)
+    }
+
+    /// The model fitted without each of `blocks` parts of its rows, made of whole levels of a term's
+    /// grouping factor (of single rows where `term` is None).
+    #[pyo3(signature = (term, blocks, n_threads=None))]
+    fn jackknife<'py>(
+        &self,
+        py: Python<'py>,
+        term: Option<usize>,
+        blocks: usize,
+        n_threads: Option<usize>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let (design, fit) = (self.design.clone(), self.fit.clone());
+        if blocks == 0 || term.is_some_and(|term| term >= design.terms.len()) {
+            return Err(Error::Data("there is no such term, or no block".into()).into());
+        }
+        let refits = supervise(py, self.long(n_threads), move |team, _| {
+            delete_blocks(&design, &fit, term, blocks, team)
         })?;
         self.arrays(py, refits)
     }

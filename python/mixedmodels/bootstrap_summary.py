@@ -1,0 +1,188 @@
+"""What a bootstrap says of its statistics: moments and confidence intervals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .distributions import check_level, normal_quantile
+from .errors import ArgumentError
+from .parameters import covariance_parameters
+from .parametric_bootstrap import Bootstrap, IntervalType
+from .refits import Refits
+from .tables import ResultTable
+
+if TYPE_CHECKING:
+    from .fitted import FittedModel
+
+__all__ = ["confint", "jackknife", "summary"]
+
+Array = NDArray[np.float64]
+
+BLOCKS = 100  # fits of the jackknife, at most
+FEWEST = 10  # replicates that an interval needs
+TITLES = {"percentile": "percentile", "basic": "basic", "bca": "BCa"}
+
+
+def summary(b: Bootstrap) -> ResultTable:
+    """One row a statistic: estimate, mean, std_dev, bias and the Monte Carlo error of the bias.
+
+    mean and std_dev are over the replicates that have the statistic; bias is mean − estimate.
+    """
+    values = b.to_frame()
+    count, mean, deviation = values.count(), values.mean(), values.std()
+    columns = {
+        "estimate": b.estimate,
+        "mean": mean,
+        "std_dev": deviation,
+        "bias": mean - b.estimate,
+        "mc_error": deviation / np.sqrt(count),
+    }
+    title = f"Parametric bootstrap, {b.nsim} replicates, seed {b.seed}"
+    return ResultTable.of(columns, title, _notes(b), index=values.columns)
+
+
+def confint(b: Bootstrap, level: float = 0.95, type: IntervalType = "percentile") -> ResultTable:
+    """Bootstrap confidence intervals.
+
+    Parameters
+    ----------
+    b
+        A bootstrap.
+    level
+        Coverage 1 − α.
+    type
+        "percentile": the α/2 and 1 − α/2 quantiles of the replicates. "basic": 2θ̂ minus those
+        quantiles. "bca": quantiles at levels corrected for median bias, z₀, and acceleration, a.
+        The acceleration is by a jackknife that leaves out whole levels of the coarsest grouping
+        factor (single rows in an ordinary regression), in at most 100 blocks, each a new fit.
+
+    Returns
+    -------
+    ResultTable
+        One row a statistic: the two ends ("2.5 %", "97.5 %"), the estimate, and a readable name,
+        parameter. Standard deviations and correlations come first, as from `confint`.
+
+    Raises
+    ------
+    ArgumentError
+        Too few replicates; or "bca" for a statistic of the caller's, whose acceleration is not
+        known.
+
+    References
+    ----------
+    Efron & Tibshirani (1993), An Introduction to the Bootstrap, ch. 13-14 (eq. 14.10, 14.14,
+    14.15); Davison & Hinkley (1997), §5.2-5.3.
+    """
+    check_level(level)
+    if type not in TITLES:
+        raise ArgumentError(f"type is {type!r}; choose percentile, basic or bca")
+    values = b.to_frame()[_order(b)]
+    counts = values.count()
+    if (counts < FEWEST).any():
+        name = counts.idxmin()
+        raise ArgumentError(
+            f"{counts.min()} replicates have '{name}'; an interval needs at least {FEWEST}: "
+            "resume the bootstrap"
+        )
+    estimate = b.estimate[values.columns]
+    tails: Array = np.asarray([(1 - level) / 2, (1 + level) / 2], dtype=np.float64)
+    levels = np.tile(tails, (values.shape[1], 1))
+    if type == "bca":
+        levels = _corrected(values.to_numpy(), estimate.to_numpy(), tails, _acceleration(b))
+    columns = values.to_numpy().T
+    ends = np.array([np.nanquantile(c, at) for c, at in zip(columns, levels, strict=True)])
+    if type == "basic":
+        ends = 2 * estimate.to_numpy()[:, None] - ends[:, ::-1]
+    low, high = (f"{100 * tail:.3g} %" for tail in tails)
+    names = [b.labels.get(str(name), str(name)) for name in values.columns]
+    title = f"{100 * level:g} % {TITLES[type]} intervals, parametric bootstrap of {b.nsim}"
+    return ResultTable.of(
+        {low: ends[:, 0], high: ends[:, 1], "estimate": estimate.to_numpy(), "parameter": names},
+        title,
+        _notes(b),
+        index=values.columns,
+    )
+
+
+def _order(b: Bootstrap) -> list[str]:
+    """Standard deviations and correlations, sigma, fixed effects (not those dropped)."""
+    names = list(b.estimate.index)
+    if b.statistic is not None:
+        return names
+    variances = [name for name in b.labels if name in names]
+    fixed = [name for name in names if name not in variances]
+    return variances + [name for name in fixed if not np.isnan(b.estimate[name])]
+
+
+def _notes(b: Bootstrap) -> list[str]:
+    notes = ["Random effects kept at their conditional modes (use_u=True)."] if b.use_u else []
+    if b.n_failed:
+        reason = b.messages[b.to_frame().isna().all(axis=1)].iloc[0]
+        notes.append(f"{b.n_failed} replicates failed and are left out; the first: {reason}.")
+    if b.n_singular:
+        notes.append(f"{b.n_singular} replicates are singular fits, which are kept.")
+    stopped = int((~b.converged).sum()) - b.n_failed
+    if stopped > 0:
+        notes.append(f"{stopped} replicates have not converged; they are kept.")
+    for parameter in covariance_parameters(b.model._matrices.terms) if not b.statistic else ():
+        missing = int(b.to_frame()[parameter.name].isna().sum()) - b.n_failed
+        if missing > 0:
+            notes.append(
+                f"{parameter.name}: no correlation exists in {missing} replicates, where a "
+                "standard deviation is zero; they are left out."
+            )
+    return notes
+
+
+# --- BCa ---
+
+
+def _corrected(values: Array, estimate: Array, tails: Array, acceleration: Array) -> Array:
+    """The levels of the quantiles, one row a statistic (Efron & Tibshirani 1993, eq. 14.10)."""
+    from scipy.special import ndtr
+
+    present = np.isfinite(values).sum(axis=0)
+    below = np.where(np.isnan(values), 0.0, (values < estimate) + 0.5 * (values == estimate))
+    share = below.sum(axis=0) / present
+    # An estimate beyond all replicates would ask for a quantile that they do not have.
+    bias = normal_quantile(np.clip(share, 0.5 / present, 1 - 0.5 / present))[:, None]
+    shifted = bias + normal_quantile(tails)
+    return np.asarray(ndtr(bias + shifted / (1 - acceleration[:, None] * shifted)))
+
+
+def _acceleration(b: Bootstrap) -> Array:
+    """Skewness of the jackknife's influences over six (eq. 14.15), in `_order`."""
+    if b.statistic is not None:
+        raise ArgumentError(
+            "BCa intervals need the acceleration, which is known for the model's own parameters "
+            'only: use type="percentile" or "basic" for another statistic'
+        )
+    values = jackknife(b.model).to_frame()[_order(b)].to_numpy()
+    deviations = np.nan_to_num(np.nanmean(values, axis=0) - values)
+    squares = (deviations**2).sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        skewness = (deviations**3).sum(axis=0) / (6 * squares**1.5)
+    return np.where(squares > 0, skewness, 0.0)
+
+
+def jackknife(model: FittedModel, n_threads: int | None = None) -> Refits:
+    """The model fitted without each block of its data.
+
+    A block is one level of the coarsest grouping factor, or several where there are more than 100;
+    in an ordinary regression a block is of rows.
+    """
+    terms = model._matrices.terms
+    units = min([len(term.levels) for term in terms], default=model.nobs)
+    if units < 3:
+        raise ArgumentError(
+            f"BCa intervals need a jackknife, and there are only {units} groups to leave out: use "
+            'type="percentile" or "basic"'
+        )
+    blocks = min(units, BLOCKS)
+    term = next((t for t, info in enumerate(terms) if len(info.levels) == units), None)
+    arrays = model._fit.jackknife(term, blocks, n_threads or model._call.n_threads)
+    return Refits.of(model, arrays, pd.RangeIndex(blocks))

@@ -1,0 +1,225 @@
+"""One model fitted to many responses: `m.refit(Y)` with an n × k array or frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .errors import DataError
+from .parameters import SIGMA, covariance_parameters, sds_and_correlations
+from .simulate import on_table
+
+if TYPE_CHECKING:
+    from .fitted import FittedModel
+    from .model_matrix import TermInfo
+
+__all__ = ["Refits", "refit_many", "table_response"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Refits:
+    """Estimates of one model for k responses, each a frame or series with one row a response.
+
+    Made by `m.refit(Y)`. A response that could not be fitted has NaN estimates; `messages` says
+    why.
+
+    Attributes
+    ----------
+    labels
+        The responses' labels, shape (k,): the columns of a frame, else 0, 1, ....
+    """
+
+    labels: pd.Index[Any]
+    _fixed_names: tuple[str, ...]
+    _terms: tuple[TermInfo, ...]
+    _arrays: dict[str, Any]  # the kernel's, see `_core.Fit.refit_many`
+
+    @classmethod
+    def of(cls, model: FittedModel, arrays: dict[str, Any], labels: pd.Index[Any]) -> Refits:
+        """The kernel's arrays with the labels of the model."""
+        m = model._matrices
+        return cls(labels, tuple(m.fixed_names), tuple(m.terms), arrays)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    # --- Fixed effects ---
+
+    @property
+    def fixef(self) -> pd.DataFrame:
+        """Estimates of the fixed effects, shape (k, p); NaN where a column was dropped."""
+        return self._frame(self._arrays["beta"], self._fixed_names)
+
+    @property
+    def bse(self) -> pd.DataFrame:
+        """Standard errors of `fixef`, shape (k, p)."""
+        variances = np.diagonal(self.vcov, axis1=1, axis2=2)
+        return self._frame(np.sqrt(variances), self._fixed_names)
+
+    @property
+    def vcov(self) -> Array:
+        """Covariance matrices of the fixed effects, shape (k, p, p)."""
+        vcov: Array = self._arrays["vcov"].copy()
+        return vcov
+
+    # --- Variances ---
+
+    @property
+    def theta(self) -> pd.DataFrame:
+        """Relative covariance parameters, shape (k, n_theta)."""
+        names = [f"theta{k + 1}" for k in range(self._arrays["theta"].shape[1])]
+        return self._frame(self._arrays["theta"], names)
+
+    @property
+    def sigma(self) -> pd.Series[float]:
+        """Residual standard deviations, shape (k,)."""
+        return self._series("sigma")
+
+    @property
+    def varcorr(self) -> pd.DataFrame:
+        """Standard deviations and correlations in θ's order, and sigma: shape (k, n_theta + 1).
+
+        Columns "sd_Days|Subject", "cor_Days.(Intercept)|Subject", "sigma"; a correlation with a
+        standard deviation of zero is NaN.
+        """
+        labels = [p.label for p in covariance_parameters(self._terms)]
+        return self._frame(self._covariance_values, [*labels, "sigma"])
+
+    @cached_property
+    def _covariance_values(self) -> Array:
+        sizes = [len(term.columns) for term in self._terms]
+        theta, sigma = self._arrays["theta"], self._arrays["sigma"]
+        return np.column_stack([sds_and_correlations(theta, sigma, sizes), sigma])
+
+    def to_frame(self) -> pd.DataFrame:
+        """Fixed effects by name, then `.sig01`, `.sig02`, ... and `.sigma`: one row a response."""
+        names = [p.name for p in covariance_parameters(self._terms)]
+        values = np.column_stack([self._arrays["beta"], self._covariance_values])
+        return self._frame(values, [*self._fixed_names, *names, SIGMA])
+
+    # --- Outcomes ---
+
+    @property
+    def criterion(self) -> pd.Series[float]:
+        """REML criterion or deviance at the optimum, as of the model itself, shape (k,)."""
+        return self._series("criterion")
+
+    @property
+    def converged(self) -> pd.Series[bool]:
+        """Whether the optimum is one, shape (k,)."""
+        return self._series("converged")
+
+    @property
+    def singular(self) -> pd.Series[bool]:
+        """Whether a variance is zero or a correlation ±1, shape (k,)."""
+        return self._series("singular")
+
+    @property
+    def messages(self) -> pd.Series[str]:
+        """What there is to say of a fit, or None, shape (k,)."""
+        found = self._arrays["messages"]
+        return pd.Series(found, index=self.labels, name="messages", dtype=object)
+
+    @property
+    def failed(self) -> pd.Series[bool]:
+        """Whether there is no estimate at all, shape (k,)."""
+        return pd.Series(np.isnan(self._arrays["sigma"]), index=self.labels, name="failed")
+
+    def _frame(self, values: Array, names: Sequence[str]) -> pd.DataFrame:
+        return pd.DataFrame(values.copy(), index=self.labels, columns=list(names))
+
+    def _series(self, name: str) -> pd.Series[Any]:
+        return pd.Series(self._arrays[name].copy(), index=self.labels, name=name)
+
+    def __repr__(self) -> str:
+        counts = [f"{int(self.failed.sum())} failed", f"{int(self.singular.sum())} singular"]
+        return f"<Refits of {len(self)} responses · {' · '.join(counts)}>"
+
+
+def table_response(model: FittedModel, y: Any) -> Array:
+    """One response as an array over all rows of the table, NaN in rows that are not used.
+
+    Raises
+    ------
+    DataError
+        The length is wrong, or a value is missing or infinite.
+    """
+    m = model._matrices
+    try:
+        values = np.array(y, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the new response is not numbers: {error}") from None
+    n_table = len(m.full_index)
+    if values.shape == (n_table,):
+        kept = values if m.rows is None else values[m.rows]
+    elif values.shape == (m.nobs,):
+        kept, values = values, on_table(m, values)
+    else:
+        raise DataError(
+            f"the new response has shape {values.shape}; expected ({n_table},), the rows of "
+            f"the table, or ({m.nobs},), the rows used"
+        )
+    if not np.isfinite(kept).all():
+        row = m.index[int(np.flatnonzero(~np.isfinite(kept))[0])]
+        raise DataError(f"the new response is missing or infinite in row {row!r}")
+    return values
+
+
+def refit_many(model: FittedModel, responses: Any, n_threads: int | None = None) -> Refits:
+    """Fit the model to every column of `responses`.
+
+    Parameters
+    ----------
+    model
+        A fitted model.
+    responses
+        A table or array of shape (rows of the table, k) or (nobs, k), in the order of the rows.
+    n_threads
+        Threads; default those of the model. Results are the same bits for any number.
+
+    Raises
+    ------
+    DataError
+        The shape is wrong, or a value is missing or infinite.
+    """
+    columns = getattr(responses, "columns", None)
+    values = _numbers(responses)
+    m = model._matrices
+    if values.shape[0] == len(m.full_index):
+        kept = values if m.rows is None else values[m.rows]
+    elif values.shape[0] == m.nobs:
+        kept, values = values, on_table(m, values)
+    else:
+        raise DataError(
+            f"the new responses have shape {values.shape}; expected {len(m.full_index)} rows, as "
+            f"the table, or {m.nobs}, the rows used"
+        )
+    labels = pd.RangeIndex(values.shape[1]) if columns is None else pd.Index(list(columns))
+    _check_finite(kept, m.index, labels)
+    threads = n_threads or model._call.n_threads
+    return Refits.of(model, model._fit.refit_many(values, threads), labels)
+
+
+def _numbers(responses: Any) -> Array:
+    try:
+        return np.asarray(responses, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the new responses are not numbers: {error}") from None
+
+
+def _check_finite(values: Array, rows: pd.Index[Any], labels: pd.Index[Any]) -> None:
+    bad = ~np.isfinite(values)
+    if bad.any():
+        i, k = np.argwhere(bad)[0]
+        raise DataError(
+            f"response {labels.tolist()[k]!r} is missing or infinite in row {rows.tolist()[i]!r}: "
+            "give complete columns, or fit it by itself with lmer"
+        )
