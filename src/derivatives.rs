@@ -10,6 +10,7 @@
 //! run in tasks of fixed size and are added in order.
 
 use crate::complement::{self, Solution};
+use crate::direction::Direction;
 use crate::elements::sandwich;
 use crate::error::Result;
 use crate::factor::{Factor, LEVELS};
@@ -17,7 +18,7 @@ use crate::gram;
 use crate::information;
 use crate::lambda::Small;
 use crate::leading::{solve_lower, solve_upper};
-use crate::objective::{degrees, solve_triangle, Profile};
+use crate::objective::{degrees, solve_triangle, Profile, Sigma};
 use crate::parallel::{piece, Team};
 use std::ops::Range;
 
@@ -27,6 +28,8 @@ pub struct Derivatives {
     pub gradient: Vec<f64>,
     /// Average information, parameters × parameters.
     pub information: Vec<f64>,
+    /// −∂r²/∂θ, in units of ỹ².
+    pub score: Vec<f64>,
     /// G of every group (rows × rows of λ̃).
     pub g: Vec<Small>,
     /// Size of the positive part of each G: the scale for judging multipliers.
@@ -79,50 +82,40 @@ pub fn blocks(
     })
 }
 
-/// Gradient, average information and the pieces that the fitted model keeps.
+/// Gradient and average information along `along`, and the pieces that the fitted model keeps.
 pub fn derivatives(
     factor: &mut Factor<'_>,
     profile: &Profile,
+    along: &[Direction],
+    sigma: Sigma,
     reml: bool,
     team: &Team,
 ) -> Result<Derivatives> {
     factor.invert(team)?;
     let factor = &*factor;
-    let directions = directions(factor, profile, reml, reml);
+    let m = degrees(factor.system, reml);
+    let mut directions = directions(factor, profile, reml, reml);
+    directions.weight = sigma.weight(m, profile.pwrss);
     let solution = Solution::new(factor, &directions);
     let blocks = blocks(factor, &directions, &solution, team)?;
-    let information = information::average(
+    let (information, score) = information::average(
         factor,
         profile,
+        along,
         &blocks.g,
         (&blocks.leading_z, &blocks.rest_z),
-        degrees(factor.system, reml),
+        (directions.weight, sigma.bend(m, profile.pwrss)),
         team,
     )?;
     Ok(Derivatives {
-        gradient: gradient(factor, &blocks.g),
+        gradient: along.iter().map(|d| d.slope(&blocks.g)).collect(),
         information,
+        score,
         g: blocks.g,
         scale: blocks.scale,
         leading_z: blocks.leading_z,
         modes: solution.modes(factor.system.symbolic.size),
     })
-}
-
-/// 2 T'Gλ̃ at every parameter.
-fn gradient(factor: &Factor<'_>, g: &[Small]) -> Vec<f64> {
-    let mut gradient = vec![0.0; factor.system.parameters];
-    for ((group, g), lambda) in factor.system.groups.iter().zip(g).zip(&factor.lambda) {
-        let slope = group.template.map().transposed().times(&g.times(lambda));
-        for (place, (i, j)) in group
-            .theta_index()
-            .into_iter()
-            .zip(group.template.entries())
-        {
-            gradient[place] = 2.0 * slope.at(i, j);
-        }
-    }
-    gradient
 }
 
 /// [y − Xβ], and X R_X⁻¹ beside it where `with_fixed` asks for it; G is weighted for the criterion.

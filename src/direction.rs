@@ -39,6 +39,24 @@ impl Direction {
         2.0 * along * across
     }
 
+    /// tr(GD) = 2t'Gl: the criterion's slope along D.
+    pub fn slope(&self, g: &[Small]) -> f64 {
+        let g = &g[self.group];
+        let of = |j: usize| {
+            g.column(j)
+                .iter()
+                .zip(&self.t)
+                .map(|(g, t)| g * t)
+                .sum::<f64>()
+        };
+        2.0 * self
+            .l
+            .iter()
+            .enumerate()
+            .map(|(j, l)| l * of(j))
+            .sum::<f64>()
+    }
+
     /// D as a matrix.
     pub fn matrix(&self) -> Small {
         let r = self.t.len();
@@ -78,24 +96,20 @@ fn in_order(
     list.into_iter().map(|(_, direction)| direction).collect()
 }
 
-/// ∂(λ̃λ̃')/∂θ in the optimiser's coordinates, at the factor's λ̃.
-pub fn of_factor(factor: &Factor<'_>) -> Vec<Direction> {
-    let template = |group: usize| factor.system.groups[group].template.map();
-    in_order(
-        factor.system,
-        |group| (template(group), factor.lambda[group].clone()),
-        |_, _| 1.0,
-    )
+/// ∂(λ̃λ̃')/∂θ for λ̃ = Mλ with the M given for each group (T, up to the order of its columns).
+pub fn of_maps(system: &System, maps: &[Small], theta: &[f64]) -> Vec<Direction> {
+    let of = |group: usize| {
+        let lambda = system.groups[group].lambda(theta);
+        (maps[group].clone(), maps[group].times(&lambda))
+    };
+    in_order(system, of, |_, _| 1.0)
 }
 
 /// ∂(λ̃λ̃')/∂θ in the user's coordinates, at the user's θ.
 pub fn of_theta(system: &System, theta: &[f64]) -> Vec<Direction> {
-    let of = |group: usize| {
-        let member = &system.groups[group];
-        let template = &member.template;
-        (template.user_map(), template.unrotated(&member.pick(theta)))
-    };
-    in_order(system, of, |_, _| 1.0)
+    let groups = system.groups.iter();
+    let maps: Vec<Small> = groups.map(|group| group.template.user_map()).collect();
+    of_maps(system, &maps, theta)
 }
 
 /// ∂(Z̃-covariance)/∂Σ[i, j], element by element in θ's order; relative to σ².

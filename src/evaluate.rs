@@ -1,7 +1,7 @@
 //! The criterion and its derivatives at any θ of the user's.
 
+use crate::direction::of_theta;
 use crate::error::Result;
-use crate::lambda::Small;
 use crate::lmm::{from_user, Fit};
 use crate::parallel::Team;
 use crate::problem::Problem;
@@ -18,7 +18,7 @@ pub fn objective(fit: &Fit, theta: &[f64], team: &Team) -> Result<f64> {
     Problem::new(&fit.system, fit.reml, team).value(&theta)
 }
 
-/// ∂d/∂θ = 2 T'G Tλ: G does not depend on how λ̃ is rotated.
+/// ∂d/∂θ: G does not depend on how λ̃ is rotated.
 pub fn gradient(fit: &Fit, theta: &[f64], team: &Team) -> Result<Vec<f64>> {
     let mut problem = Problem::new(&fit.system, fit.reml, team);
     gradient_of(&mut problem, theta)
@@ -28,19 +28,8 @@ fn gradient_of(problem: &mut Problem<'_, '_>, theta: &[f64]) -> Result<Vec<f64>>
     let system = problem.factor.system;
     problem.value(&from_user(system, theta)?)?;
     let g = problem.derivatives()?.g;
-    let mut gradient = vec![0.0; theta.len()];
-    for (group, g) in system.groups.iter().zip(&g) {
-        let map = group.template.user_map().transposed();
-        let slope: Small = map.times(&g.times(&group.template.unrotated(&group.pick(theta))));
-        for (place, (i, j)) in group
-            .theta_index()
-            .into_iter()
-            .zip(group.template.entries())
-        {
-            gradient[place] = 2.0 * slope.at(i, j);
-        }
-    }
-    Ok(gradient)
+    let along = of_theta(system, theta);
+    Ok(along.iter().map(|direction| direction.slope(&g)).collect())
 }
 
 /// Central differences of the gradient at the estimate, symmetric: where the exact Hessian (`variance`)

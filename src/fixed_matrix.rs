@@ -211,7 +211,8 @@ pub struct Basis {
     pub response: Vec<f64>,
     /// The pilot's β of the kept columns.
     pilot: Vec<f64>,
-    spanned: bool,
+    /// Is the constant a combination of the kept columns?
+    pub spanned: bool,
 }
 
 impl Basis {

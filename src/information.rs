@@ -1,6 +1,6 @@
 //! Average information: the trust-region Newton step's matrix (see `derivatives`).
 
-use crate::direction::{self, Direction};
+use crate::direction::{apply_to_leading, apply_to_rest, quadratics, Direction};
 use crate::error::Result;
 use crate::factor::Factor;
 use crate::inner::{InnerProducts, Vectors};
@@ -8,43 +8,41 @@ use crate::lambda::Small;
 use crate::objective::Profile;
 use crate::parallel::Team;
 
-/// H_kl of every pair of parameters.
+/// H_kl of every pair of directions, and h_k = −∂r²/∂θ_k.
 pub fn average(
     factor: &Factor<'_>,
     profile: &Profile,
+    directions: &[Direction],
     g: &[Small],
     z: (&[f64], &[f64]),
-    degrees: f64,
+    (weight, bend): (f64, f64),
     team: &Team,
-) -> Result<Vec<f64>> {
-    let directions = direction::of_factor(factor);
+) -> Result<(Vec<f64>, Vec<f64>)> {
     let count = directions.len();
     if count == 0 {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Vec::new()));
     }
-    let rest = direction::apply_to_rest(factor, &directions, z.1);
-    let score = direction::quadratics(factor, &directions, z);
     let vectors = Vectors {
         count,
-        leading: &direction::apply_to_leading(factor.system.leading.width, &directions, z.0),
-        rest,
+        leading: &apply_to_leading(factor.system.leading.width, directions, z.0),
+        rest: apply_to_rest(factor, directions, z.1),
     };
     let inner = InnerProducts::new(factor, &vectors, team)?;
     let fixed = inner.fixed_part(factor, profile);
-    let mut matrix = curvature(&directions, g);
+    let score = quadratics(factor, directions, z);
+    let mut matrix = curvature(directions, g);
     for k in 0..count {
         for l in 0..=k {
             let explained: f64 = fixed[k].iter().zip(&fixed[l]).map(|(a, b)| a * b).sum();
             let quadratic = inner.product[k * count + l] - explained;
-            let value =
-                degrees * (quadratic / profile.pwrss - score[k] * score[l] / profile.pwrss.powi(2));
+            let value = weight * quadratic - bend * score[k] * score[l];
             matrix[k * count + l] += value;
             if k != l {
                 matrix[l * count + k] += value;
             }
         }
     }
-    Ok(matrix)
+    Ok((matrix, score))
 }
 
 /// 2 (T'GT)[i_k, i_l] within a column of one λ: the second derivative of λ̃λ̃'.

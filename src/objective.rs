@@ -25,6 +25,31 @@ pub struct Profile {
     pub residual: Vec<f64>,
 }
 
+/// How σ enters the criterion: profiled out (m log r²), or given (m log σ² + r²/σ²; in units of ỹ).
+#[derive(Clone, Copy, Debug)]
+pub enum Sigma {
+    Profiled,
+    Given(f64),
+}
+
+impl Sigma {
+    /// The criterion's slope in r²: m/r², or 1/σ².
+    pub fn weight(self, m: f64, pwrss: f64) -> f64 {
+        match self {
+            Sigma::Profiled => m / pwrss,
+            Sigma::Given(sigma) => sigma.powi(-2),
+        }
+    }
+
+    /// Minus its curvature in r²: m/r⁴, or none.
+    pub fn bend(self, m: f64, pwrss: f64) -> f64 {
+        match self {
+            Sigma::Profiled => m / pwrss.powi(2),
+            Sigma::Given(_) => 0.0,
+        }
+    }
+}
+
 /// n − p or n.
 pub fn degrees(system: &System, reml: bool) -> f64 {
     (system.n - if reml { system.rank() } else { 0 }) as f64

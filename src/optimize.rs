@@ -8,10 +8,20 @@
 use crate::derivatives::Derivatives;
 use crate::error::{Error, Result};
 use crate::lambda::Small;
-use crate::problem::Problem;
 use crate::quadratic::{norm, Quadratic};
 use crate::secant::{self, minus};
+use crate::system::System;
 use std::time::{Duration, Instant};
+
+/// A function of parameters with its gradient and a model of its curvature.
+pub trait Criterion {
+    /// +∞ where it cannot be evaluated.
+    fn value(&mut self, theta: &[f64]) -> Result<f64>;
+    /// Where it was last evaluated.
+    fn derivatives(&mut self) -> Result<Derivatives>;
+    fn evaluations(&self) -> usize;
+    fn system(&self) -> &System;
+}
 
 /// Which method proposes the steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,8 +144,8 @@ const ROUNDING: f64 = 1e-6;
 const POLISH: [(f64, usize); 2] = [(1e6, 10), (2e8, 1)];
 
 /// One run of the trust-region method.
-pub struct Search<'p, 's, 'a> {
-    pub problem: &'p mut Problem<'s, 'a>,
+pub struct Search<'p, C: Criterion> {
+    pub problem: &'p mut C,
     pub settings: &'p Settings,
     pub report: Report<'p>,
     pub began: Instant,
@@ -151,9 +161,9 @@ pub struct Search<'p, 's, 'a> {
     bfgs: Vec<f64>,
 }
 
-impl<'p, 's, 'a> Search<'p, 's, 'a> {
+impl<'p, C: Criterion> Search<'p, C> {
     pub fn new(
-        problem: &'p mut Problem<'s, 'a>,
+        problem: &'p mut C,
         settings: &'p Settings,
         optimizer: Optimizer,
         report: Report<'p>,
@@ -186,7 +196,7 @@ impl<'p, 's, 'a> Search<'p, 's, 'a> {
         let mut radius = 0.5 * norm(&point.theta).max(1.0);
         let reason = loop {
             (self.report)(
-                self.problem.evaluations,
+                self.problem.evaluations(),
                 point.criterion,
                 point.model.decrement(),
             );
@@ -195,7 +205,7 @@ impl<'p, 's, 'a> Search<'p, 's, 'a> {
             {
                 break Reason::Decrement;
             }
-            if self.problem.evaluations >= self.settings.max_evaluations {
+            if self.problem.evaluations() >= self.settings.max_evaluations {
                 break Reason::MaxEvaluations;
             }
             if self
@@ -382,7 +392,7 @@ impl<'p, 's, 'a> Search<'p, 's, 'a> {
 
     /// Newton steps on the gradient alone, as long as it shrinks.
     fn polish(&mut self, mut point: Point) -> Result<Point> {
-        let system = self.problem.factor.system;
+        let system = self.problem.system();
         let cost = system.symbolic.flops() + (system.leading.data.len() * system.width) as f64;
         let steps = POLISH
             .iter()
@@ -391,7 +401,7 @@ impl<'p, 's, 'a> Search<'p, 's, 'a> {
         self.correcting = true;
         for _ in 0..steps {
             let decrement = point.model.decrement();
-            if decrement == 0.0 || self.problem.evaluations >= self.settings.max_evaluations {
+            if decrement == 0.0 || self.problem.evaluations() >= self.settings.max_evaluations {
                 break;
             }
             let (step, _) = point.model.step(f64::INFINITY);

@@ -1,10 +1,12 @@
 //! The criterion as a function of θ, with the factor that evaluates it.
 
 use crate::derivatives::{derivatives, Derivatives};
+use crate::direction::of_maps;
 use crate::error::{Error, Result};
 use crate::factor::Factor;
 use crate::lambda::Small;
-use crate::objective::Profile;
+use crate::objective::{Profile, Sigma};
+use crate::optimize::Criterion;
 use crate::parallel::Team;
 use crate::system::System;
 
@@ -67,7 +69,19 @@ impl<'s, 'a> Problem<'s, 'a> {
     /// Derivatives where the criterion was last evaluated.
     pub fn derivatives(&mut self) -> Result<Derivatives> {
         let profile = self.settle(&self.at.clone())?;
-        derivatives(&mut self.factor, &profile, self.reml, self.team)
+        let system = self.factor.system;
+        let maps: Vec<Small> = (system.groups.iter())
+            .map(|group| group.template.map())
+            .collect();
+        let along = of_maps(system, &maps, &self.at);
+        derivatives(
+            &mut self.factor,
+            &profile,
+            &along,
+            Sigma::Profiled,
+            self.reml,
+            self.team,
+        )
     }
 
     /// Make sure that the factor stands at θ.
@@ -78,5 +92,23 @@ impl<'s, 'a> Problem<'s, 'a> {
         self.profile.clone().ok_or_else(|| {
             Error::Convergence("the criterion cannot be evaluated at these parameters".into())
         })
+    }
+}
+
+impl Criterion for Problem<'_, '_> {
+    fn value(&mut self, theta: &[f64]) -> Result<f64> {
+        Problem::value(self, theta)
+    }
+
+    fn derivatives(&mut self) -> Result<Derivatives> {
+        Problem::derivatives(self)
+    }
+
+    fn evaluations(&self) -> usize {
+        self.evaluations
+    }
+
+    fn system(&self) -> &System {
+        self.factor.system
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::columns::{Design, Recipe};
 use crate::fixed_matrix::{is_coded, Shifted};
-use crate::lambda::Template;
+use crate::lambda::{Small, Template};
 use std::ops::Range;
 
 /// All terms on one grouping factor.
@@ -39,6 +39,11 @@ impl Group {
     pub fn pick(&self, theta: &[f64]) -> Vec<f64> {
         let ranges = self.theta.iter().cloned();
         ranges.flat_map(|range| theta[range].to_vec()).collect()
+    }
+
+    /// λ with the group's parameters out of the public vector.
+    pub fn lambda(&self, theta: &[f64]) -> Small {
+        self.template.fill(&self.pick(theta))
     }
 
     /// Put this group's parameters back into the public vector.

@@ -2,12 +2,33 @@
 
 use super::fit::PyFit;
 use super::supervise::supervise;
+use crate::error::{Error, Result};
+use crate::lmm::Fit;
 use crate::modes;
+use crate::profile::{self, Parameter};
 use crate::variance;
 use numpy::ndarray::Dimension;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+
+/// Values, ζ, whether the parameter's range ends at the last, or why the curve could not be traced.
+#[derive(IntoPyObject)]
+struct CurvePoints<'py>(
+    Bound<'py, PyArray1<f64>>,
+    Bound<'py, PyArray1<f64>>,
+    bool,
+    Option<String>,
+);
+
+fn parameter(fit: &Fit, kind: &str, index: usize) -> PyResult<Parameter> {
+    match kind {
+        "theta" if index < fit.theta.len() => Ok(Parameter::Theta(index)),
+        "sigma" => Ok(Parameter::Sigma),
+        "beta" if fit.system.basis.kept.contains(&index) => Ok(Parameter::Coefficient(index)),
+        _ => Err(Error::Data(format!("there is no parameter {kind} {index} to profile")).into()),
+    }
+}
 
 /// A named array of this shape.
 fn put<const N: usize>(
@@ -53,6 +74,65 @@ impl PyFit {
         put(&dict, "traces", found.traces.pairs, [size, size])?;
         put(&dict, "trace", found.traces.single, [size])?;
         Ok(dict)
+    }
+
+    /// One side of every curve asked for: (kind, index, estimate, step, upwards) → values, ζ, whether the
+    /// range ended there; or why there is none.
+    #[pyo3(signature = (curves, targets, n_threads=None))]
+    fn profile<'py>(
+        &self,
+        py: Python<'py>,
+        curves: Vec<(String, usize, f64, f64, bool)>,
+        targets: Vec<f64>,
+        n_threads: Option<usize>,
+    ) -> PyResult<Vec<CurvePoints<'py>>> {
+        let fit = self.fit.clone();
+        let parameters = curves
+            .iter()
+            .map(|(kind, index, ..)| parameter(&fit, kind, *index));
+        let parameters: Vec<Parameter> = parameters.collect::<PyResult<_>>()?;
+        let mut manner = self.manner();
+        if let (false, Some(threads)) = (manner.short, n_threads) {
+            manner.threads = threads;
+        }
+        let found = supervise(py, manner, move |team, _| {
+            let task = |k: usize| {
+                let (_, _, estimate, step, upwards) = curves[k];
+                profile::trace(
+                    &fit,
+                    parameters[k],
+                    (estimate, step),
+                    upwards,
+                    &targets,
+                    &team.alone(),
+                )
+            };
+            Ok(team.map(curves.len(), task))
+        })?;
+        let shaped = |curve: Result<Vec<profile::Point>>| match curve {
+            Ok(points) => Ok(CurvePoints(
+                points
+                    .iter()
+                    .map(|p| p.value)
+                    .collect::<Vec<_>>()
+                    .into_pyarray(py),
+                points
+                    .iter()
+                    .map(|p| p.zeta)
+                    .collect::<Vec<_>>()
+                    .into_pyarray(py),
+                points.last().is_some_and(|p| p.boundary),
+                None,
+            )),
+            Err(Error::Interrupted) => Err(Error::Interrupted.into()),
+            Err(error) => Ok(CurvePoints(
+                Vec::new().into_pyarray(py),
+                Vec::new().into_pyarray(py),
+                false,
+                Some(error.to_string()),
+            )),
+        };
+        found.into_iter().map(shaped).collect()
     }
 
     /// B_k with V⁻¹x_k = W(x_k − ZB_k), for every column of X kept and every term: (levels, q).
