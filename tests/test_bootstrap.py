@@ -53,7 +53,7 @@ def test_distribution_is_that_of_lme4(name):
     total = 1 / REPLICATES + 1 / ref["nsim"]
     for theirs, ours in ROWS[name].items():
         # lme4's own optimum, at its default tolerance.
-        assert b.estimate[ours] == pytest.approx(ref["t0"][theirs], rel=1e-4)
+        assert b.estimate[ours] == pytest.approx(ref["t0"][theirs], rel=1e-3)
         x, sd = values[ours], ref["sd"][theirs]
         assert abs(x.mean() - ref["mean"][theirs]) < ERRORS * sd * np.sqrt(total)
         assert abs(x.std() / sd - 1) < 1.5 * ERRORS * np.sqrt(total / 2)

@@ -88,20 +88,20 @@ def confint(b: Bootstrap, level: float = 0.95, type: IntervalType = "percentile"
             f"{counts.min()} replicates have '{name}'; an interval needs at least {FEWEST}: "
             "resume the bootstrap"
         )
-    estimate = b.estimate[values.columns]
+    estimate: Array = b.estimate[values.columns].to_numpy(dtype=np.float64)
     tails: Array = np.asarray([(1 - level) / 2, (1 + level) / 2], dtype=np.float64)
     levels = np.tile(tails, (values.shape[1], 1))
     if type == "bca":
-        levels = _corrected(values.to_numpy(), estimate.to_numpy(), tails, _acceleration(b))
+        levels = _corrected(values.to_numpy(), estimate, tails, _acceleration(b))
     columns = values.to_numpy().T
     ends = np.array([np.nanquantile(c, at) for c, at in zip(columns, levels, strict=True)])
     if type == "basic":
-        ends = 2 * estimate.to_numpy()[:, None] - ends[:, ::-1]
+        ends = 2 * estimate[:, None] - ends[:, ::-1]
     low, high = (f"{100 * tail:.3g} %" for tail in tails)
     names = [b.labels.get(str(name), str(name)) for name in values.columns]
     title = f"{100 * level:g} % {TITLES[type]} intervals, parametric bootstrap of {b.nsim}"
     return ResultTable.of(
-        {low: ends[:, 0], high: ends[:, 1], "estimate": estimate.to_numpy(), "parameter": names},
+        {low: ends[:, 0], high: ends[:, 1], "estimate": estimate, "parameter": names},
         title,
         _notes(b),
         index=values.columns,
