@@ -1,7 +1,7 @@
 //! One model fitted to many responses: everything that does not depend on the response is made once.
 //!
 //! Responses come in batches, which share a pass over the rows; batches run in parallel and each fit
-//! inside them on one thread. Neither their size nor the number of threads changes a bit of a result.
+//! inside them on one thread, unless its factor is so large that one is enough. Neither their size nor the number of threads changes a bit of a result.
 
 use crate::columns::Design;
 use crate::error::{Error, Result};
@@ -19,6 +19,8 @@ use std::time::Instant;
 const BATCH: usize = 64;
 /// Numbers that a batch may hold (32 MB).
 const NUMBERS: usize = 1 << 22;
+/// Bytes of a factor above which fits come one after the other, each by all threads.
+const LARGE: u64 = 1 << 28;
 /// Pivots of λ̃ below this are raised to it at the start: zero is stationary whether optimal or not.
 const LEAST: f64 = 0.1;
 
@@ -33,13 +35,20 @@ pub fn refit_many(
     fill: impl Fn(Range<usize>, &mut [f64]) + Sync,
     team: &Team,
 ) -> Result<Vec<Refit>> {
-    let size = batch(design, &fit.system, total, team.threads());
     let alone = team.alone();
-    let batches = team.map(total.div_ceil(size), |task| {
+    let large = fit.system.symbolic.bytes() > LARGE;
+    let (outer, inner) = if large {
+        (&alone, team)
+    } else {
+        (team, &alone)
+    };
+    let size = batch(design, &fit.system, total, outer.threads());
+    let batches = outer.map(total.div_ceil(size), |task| {
+        team.check()?;
         let which = piece(task, size, total);
         let mut values = vec![0.0; design.table.n() * which.len()];
         fill(which.clone(), &mut values);
-        fit_batch(design, fit, which.len(), values, &alone)
+        fit_batch(design, fit, which.len(), values, inner)
     });
     let refits: Vec<Vec<Refit>> = batches.into_iter().collect::<Result<_>>()?;
     Ok(refits.into_iter().flatten().collect())
@@ -63,7 +72,6 @@ fn fit_batch(
     values: Vec<f64>,
     team: &Team,
 ) -> Result<Vec<Refit>> {
-    team.check()?;
     let mut system = (*fit.system).clone();
     let responses = Responses::new(design, &system.coordinates, count, values);
     let sums = ResponseSums::new(design, &system, &responses, team)?;

@@ -1,11 +1,11 @@
 //! The core without Python: dense oracles, additivity, determinism, fronts against one dense front.
 
-use mixedmodels::columns::{Codes, Column, Design, Grouping, RandomTerm, Recipe, Table};
+use mixedmodels::columns::{Column, Design};
 use mixedmodels::cross_products::CrossProducts;
 use mixedmodels::dense;
 use mixedmodels::error::Error;
 use mixedmodels::leading::root_of_unit_plus;
-use mixedmodels::lmm::{self, Fit};
+use mixedmodels::lmm;
 use mixedmodels::optimize::{Optimizer, Settings};
 use mixedmodels::parallel::Team;
 use mixedmodels::problem::Problem;
@@ -13,113 +13,8 @@ use mixedmodels::system::System;
 use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 
-fn team(threads: usize) -> Team {
-    Team::new(threads, Arc::new(AtomicBool::new(false)))
-}
-
-/// A fixed stream of numbers in (−½, ½).
-struct Stream(u64);
-
-impl Stream {
-    fn next(&mut self) -> f64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as f64 / (1u64 << 53) as f64 - 0.5
-    }
-
-    fn below(&mut self, limit: usize) -> i32 {
-        ((self.next() + 0.5) * limit as f64) as i32
-    }
-
-    /// Roughly normal.
-    fn normal(&mut self) -> f64 {
-        (0..12).map(|_| self.next()).sum()
-    }
-}
-
-fn numeric(source: usize) -> Recipe {
-    Recipe {
-        numeric: vec![source],
-        coded: vec![],
-    }
-}
-
-/// One grouping factor: levels, and whether it has a random slope.
-type Factor = (usize, bool);
-
-/// y ~ x + a term per factor; `nested` makes every factor a coarsening of the first.
-fn design(n: usize, factors: &[Factor], nested: bool, seed: u64) -> Design {
-    let mut stream = Stream(seed);
-    let x: Vec<f64> = (0..n).map(|_| 3.0 + stream.normal()).collect();
-    let first: Vec<i32> = (0..n).map(|_| stream.below(factors[0].0)).collect();
-    let mut y: Vec<f64> = x.iter().map(|x| 1.0 + 0.5 * x + stream.normal()).collect();
-    let (mut groupings, mut terms) = (Vec::new(), Vec::new());
-    for (t, &(levels, slope)) in factors.iter().enumerate() {
-        let codes: Vec<i32> = match (t, nested) {
-            (0, _) => first.clone(),
-            (_, true) => first.iter().map(|&code| code % levels as i32).collect(),
-            (_, false) => (0..n).map(|_| stream.below(levels)).collect(),
-        };
-        let effects: Vec<f64> = (0..levels).map(|_| stream.normal()).collect();
-        let slopes: Vec<f64> = (0..levels).map(|_| 0.4 * stream.normal()).collect();
-        for i in 0..n {
-            let level = codes[i] as usize;
-            y[i] += effects[level] + if slope { slopes[level] * x[i] } else { 0.0 };
-        }
-        let mut columns = vec![Recipe::default()];
-        columns.extend(slope.then(|| numeric(0)));
-        groupings.push(Grouping {
-            codes: Codes::from(codes),
-            levels,
-        });
-        terms.push(RandomTerm {
-            grouping: t,
-            columns,
-        });
-    }
-    Design {
-        table: Table {
-            rows: None,
-            n_table: n,
-            numeric: vec![Column::from(x)],
-            codes: vec![],
-            response: Some(Column::from(y)),
-            weights: None,
-            offset: None,
-        },
-        fixed: vec![Recipe::default(), numeric(0)],
-        constant: None,
-        groupings,
-        terms,
-    }
-}
-
-fn fit(design: &Design, threads: usize) -> Fit {
-    let team = team(threads);
-    team.run(|| lmm::fit(design, true, &Settings::default(), &|_, _, _| {}, &team))
-        .expect("the model can be fitted")
-}
-
-const MODELS: &[(&str, usize, &[Factor], bool)] = &[
-    ("one scalar", 300, &[(20, false)], false),
-    ("one slope", 400, &[(25, true)], false),
-    ("crossed scalars", 500, &[(30, false), (12, false)], false),
-    ("crossed slopes", 900, &[(40, true), (15, true)], false),
-    ("nested", 900, &[(120, false), (12, false)], true),
-    (
-        "nested sparse",
-        4000,
-        &[(1500, true), (300, true), (30, false)],
-        true,
-    ),
-    (
-        "three crossed",
-        3000,
-        &[(300, false), (150, true), (40, false)],
-        false,
-    ),
-];
+mod models;
+use models::{design, fit, team, Stream, MODELS};
 
 #[test]
 fn gradient_is_the_derivative_of_the_criterion() {

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
 import warnings
 
 import numpy as np
@@ -225,6 +229,14 @@ def test_arguments(model):
         mm.bootstrap(model, 10, offset=-1)
     with pytest.raises(mm.ArgumentError, match="function"):
         mm.bootstrap(model, 10, statistic="sigma")
+
+
+def test_ctrl_c_stops_it(model):
+    began = time.perf_counter()
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        mm.bootstrap(model, 10**6, seed=1)
+    assert time.perf_counter() - began < 5.0
 
 
 def test_a_bar_moves_in_a_terminal_only(model, monkeypatch, capsys):
