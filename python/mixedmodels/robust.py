@@ -318,7 +318,7 @@ def _determined(kind: RobustType, sums: _ClusterSums) -> list[str]:
         return []
     return [
         f"{sums.determined} cluster(s) alone determine a combination of coefficients, such as "
-        "their own intercept. Differences between clusters tell nothing of its uncertainty: standard "
+        "their own intercept. Nothing between clusters tells how uncertain it is: standard "
         "errors of coefficients that involve it are too small."
     ]
 
