@@ -11,7 +11,7 @@ use crate::lmm::Fit;
 use crate::objective::degrees;
 use crate::optimize::{Criterion, Optimizer, Search, Settings};
 use crate::parallel::Team;
-use crate::restricted::{Restricted, Tie};
+use crate::restricted::{Free, Restricted, Tie};
 use crate::system::System;
 use std::f64::consts::FRAC_PI_2;
 use std::time::Instant;
@@ -22,6 +22,8 @@ const TOLERANCE: f64 = 1e-8;
 const STEPS: usize = 100;
 /// Newton decrement at which an inner optimum is good enough: far below what ζ's tolerance can tell.
 const INNER: f64 = 1e-11;
+/// How much nearer to zero a standard deviation starts when its correlation has changed sign.
+const NEAR: f64 = 0.1;
 /// A parameter this close to the end of its range is there.
 const SMALL: f64 = 1e-6;
 /// A deviance this far below the estimate's is a better optimum, not rounding.
@@ -60,10 +62,9 @@ pub fn trace(
     let curve = Curve::new(fit, parameter);
     let start = curve.inner(estimate);
     let step = (curve.inner(estimate + step) - start).abs();
-    let mut walk = Walk {
+    let walk = Walk {
         bound: curve.bound(upwards),
         sign: if upwards { 1.0 } else { -1.0 },
-        free: curve.start.clone(),
         curve,
         team,
     };
@@ -89,8 +90,9 @@ enum Held {
         place: usize,
         column: Vec<usize>,
     },
-    /// Places in θ of λ₂₁ and λ₂₂.
+    /// Places in θ of λ₁₁ with its column, and of λ₂₁ and λ₂₂.
     Correlation {
+        column: Vec<usize>,
         sine: usize,
         cosine: usize,
     },
@@ -172,14 +174,15 @@ impl<'f> Curve<'f> {
                 start[k] = lambda.at(i, j);
             }
             let b = block.start;
+            let places: Vec<usize> = block.map(|i| at(i, b)).collect();
             held = if row == column {
-                let column = block.map(|i| at(i, b)).collect();
                 Held::Deviation {
                     place: at(b, b),
-                    column,
+                    column: places,
                 }
             } else {
                 Held::Correlation {
+                    column: places,
                     sine: at(b + 1, b),
                     cosine: at(b + 1, b + 1),
                 }
@@ -227,6 +230,40 @@ impl<'f> Curve<'f> {
 
     /// The best the other parameters can do at `value`, started from θ.
     fn minimise(&self, value: f64, theta: &[f64], team: &Team) -> Result<Inner> {
+        let found = self.solve(value, self.freedom(value, theta), team)?;
+        let Held::Correlation {
+            column,
+            sine,
+            cosine,
+        } = &self.held
+        else {
+            return Ok(found);
+        };
+        let first = column[0];
+        let folded = |theta: &[f64]| {
+            let t = value.sin() * theta[*sine] + value.cos() * theta[*cosine];
+            theta[first] * t < 0.0
+        };
+        if !folded(&found.theta) {
+            return Ok(found);
+        }
+        // λ₁₁t < 0 is the correlation −ρ. The best at ρ is a nearer optimum, or has one of the two
+        // standard deviations at zero, where every correlation is the same.
+        let mut near = theta.to_vec();
+        near[*sine] *= NEAR;
+        near[*cosine] *= NEAR;
+        let nearer = self.solve(value, self.freedom(value, &near), team)?;
+        let candidates = [
+            self.solve(value, Freedom::without(&[*sine, *cosine], theta), team)?,
+            self.solve(value, Freedom::without(column, theta), team)?,
+            nearer,
+        ];
+        let valid = candidates.into_iter().filter(|inner| !folded(&inner.theta));
+        let best = valid.min_by(|a, b| a.deviance.total_cmp(&b.deviance));
+        best.ok_or_else(|| Error::Convergence("no optimum at this correlation".into()))
+    }
+
+    fn solve(&self, value: f64, freedom: Freedom, team: &Team) -> Result<Inner> {
         let moved;
         let system = match &self.held {
             Held::Coefficient { x, rest } => {
@@ -236,9 +273,9 @@ impl<'f> Curve<'f> {
             _ => &*self.fit.system,
         };
         let mut problem = Restricted::new(system, self.maps.clone(), team);
-        let start = self.restrict(&mut problem, value, theta);
-        let free = if start.is_empty() {
-            start
+        (problem.free, problem.tie) = (freedom.free, freedom.tie);
+        let free = if freedom.start.is_empty() {
+            freedom.start
         } else {
             let settings = Settings {
                 tolerance: INNER,
@@ -251,52 +288,46 @@ impl<'f> Curve<'f> {
                 &|_, _, _| {},
                 Instant::now(),
             );
-            search.run(start)?.theta
+            search.run(freedom.start)?.theta
         };
         let deviance = problem.value(&free)?;
+        let slope = if freedom.flat {
+            0.0
+        } else {
+            self.slope(&mut problem, value)?
+        };
         Ok(Inner {
             deviance,
-            slope: self.slope(&mut problem, value)?,
+            slope,
             theta: problem.theta(&free),
         })
     }
 
-    /// Hold the parameter at `value`; the free parameters to start from.
-    fn restrict(&self, problem: &mut Restricted<'_, '_>, value: f64, theta: &[f64]) -> Vec<f64> {
-        let all = 0..theta.len();
+    /// What may move with the parameter at `value`.
+    fn freedom(&self, value: f64, theta: &[f64]) -> Freedom {
+        let mut freedom = Freedom::without(&[], theta);
+        freedom.flat = false;
         match &self.held {
-            Held::Coefficient { .. } => theta.to_vec(),
-            Held::Sigma => {
-                problem.tie = Tie::Given(value);
-                theta.to_vec()
-            }
+            Held::Coefficient { .. } => {}
+            Held::Sigma => freedom.tie = Tie::Given(value),
             Held::Deviation { column, .. } if value == 0.0 => {
-                let left: Vec<usize> = all.filter(|k| !column.contains(k)).collect();
-                problem.free = left.iter().map(|&k| vec![(k, 1.0)]).collect();
-                left.iter().map(|&k| theta[k]).collect()
+                return Freedom::without(column, theta);
             }
             &Held::Deviation { place, .. } => {
-                problem.tie = Tie::Deviation { place, s: value };
-                let mut start = theta.to_vec();
-                if start[place].abs() < SMALL {
+                freedom.tie = Tie::Deviation { place, s: value };
+                if theta[place].abs() < SMALL {
                     let sigma = self.fit.sigma / self.fit.system.coordinates.response.scale;
-                    start[place] = value / sigma;
+                    freedom.start[place] = value / sigma;
                 }
-                start
             }
-            &Held::Correlation { sine, cosine } => {
-                let free = |k: usize| match k == sine {
-                    true => vec![(sine, value.sin()), (cosine, value.cos())],
-                    false => vec![(k, 1.0)],
-                };
-                problem.free = all.clone().filter(|&k| k != cosine).map(free).collect();
-                let start = |k: usize| match k == sine {
-                    true => theta[sine].hypot(theta[cosine]),
-                    false => theta[k],
-                };
-                all.filter(|&k| k != cosine).map(start).collect()
+            &Held::Correlation { sine, cosine, .. } => {
+                freedom.free[sine] = vec![(sine, value.sin()), (cosine, value.cos())];
+                freedom.start[sine] = theta[sine].hypot(theta[cosine]);
+                freedom.free.remove(cosine);
+                freedom.start.remove(cosine);
             }
         }
+        freedom
     }
 
     /// D'(v) at the inner optimum where `problem` stands.
@@ -305,17 +336,38 @@ impl<'f> Curve<'f> {
         Ok(match &self.held {
             Held::Coefficient { x, .. } => -2.0 * n / pwrss * problem.against_residual(x),
             Held::Sigma => 2.0 * (n - pwrss / (value * value)) / value,
-            Held::Deviation { .. } if value == 0.0 => 0.0,
             &Held::Deviation { place, .. } => {
                 let theta = problem.at()[place];
                 2.0 * (n - pwrss * (theta / value).powi(2)) / value
             }
-            &Held::Correlation { sine, cosine } => {
-                let length = problem.at()[sine].hypot(problem.at()[cosine]);
+            &Held::Correlation { sine, cosine, .. } => {
+                let length = value.sin() * problem.at()[sine] + value.cos() * problem.at()[cosine];
                 let gradient = problem.full()?.gradient;
                 length * (value.cos() * gradient[sine] - value.sin() * gradient[cosine])
             }
         })
+    }
+}
+
+/// The free parameters of an inner problem and where they start.
+struct Freedom {
+    free: Vec<Free>,
+    tie: Tie,
+    start: Vec<f64>,
+    /// Does the criterion not depend on the parameter held?
+    flat: bool,
+}
+
+impl Freedom {
+    /// All of θ but these elements, which are zero.
+    fn without(places: &[usize], theta: &[f64]) -> Freedom {
+        let left: Vec<usize> = (0..theta.len()).filter(|k| !places.contains(k)).collect();
+        Freedom {
+            free: left.iter().map(|&k| vec![(k, 1.0)]).collect(),
+            tie: Tie::Profiled,
+            start: left.iter().map(|&k| theta[k]).collect(),
+            flat: true,
+        }
     }
 }
 
@@ -356,59 +408,73 @@ struct Walk<'f, 'a> {
     team: &'a Team,
     sign: f64,
     bound: Option<f64>,
-    /// θ of the last inner optimum.
-    free: Vec<f64>,
 }
 
 /// A point passed on the way, in the curve's coordinate.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Passed {
     value: f64,
     zeta: f64,
     /// |dζ/dv|.
     slope: f64,
+    /// θ of the inner optimum.
+    theta: Vec<f64>,
+}
+
+impl Passed {
+    fn point(&self, boundary: bool) -> Point {
+        Point {
+            value: self.value,
+            zeta: self.zeta,
+            boundary,
+        }
+    }
+}
+
+/// Where a walk to a target ended.
+enum End {
+    Target(Passed),
+    Bound(Passed),
 }
 
 impl Walk<'_, '_> {
-    fn through(&mut self, start: f64, step: f64, targets: &[f64]) -> Result<Vec<Point>> {
+    fn through(&self, start: f64, step: f64, targets: &[f64]) -> Result<Vec<Point>> {
         let mut points = Vec::new();
         let mut last = Passed {
             value: start,
             zeta: 0.0,
             slope: 1.0 / step.max(f64::MIN_POSITIVE),
+            theta: self.curve.start.clone(),
         };
-        if self
-            .bound
-            .is_some_and(|bound| (bound - start).abs() < SMALL * step.min(1.0))
-        {
-            last.value = self.bound.unwrap_or(start);
-            points.push(point(last, true));
-            return Ok(points);
+        let near = |bound: f64| (bound - start).abs() < SMALL * step.min(1.0);
+        if let Some(bound) = self.bound.filter(|&bound| near(bound)) {
+            last.value = bound;
+            return Ok(vec![last.point(true)]);
         }
         for &target in targets {
             match self.meet(last, target)? {
-                Ok(found) => last = found,
-                Err(end) => {
-                    points.push(point(end, true));
+                End::Target(found) => last = found,
+                End::Bound(end) => {
+                    points.push(end.point(true));
                     return Ok(points);
                 }
             }
-            points.push(point(last, false));
+            points.push(last.point(false));
         }
         Ok(points)
     }
 
-    /// The point with ζ = target beyond `from`; Err: the bound, met before.
-    fn meet(&mut self, from: Passed, target: f64) -> Result<std::result::Result<Passed, Passed>> {
-        let (mut low, mut high): (Passed, Option<f64>) = (from, None);
+    /// The point with ζ = target beyond `from`, or the bound, met before.
+    fn meet(&self, from: Passed, target: f64) -> Result<End> {
         let mut value = from.value + self.sign * (target - from.zeta) / from.slope;
+        let (mut low, mut high) = (from, None);
         for _ in 0..STEPS {
             self.team.check()?;
             if let (Some(bound), None) = (self.bound, high) {
                 if self.sign * (value - bound) >= 0.0 {
-                    let end = self.evaluate(bound)?;
+                    let end = self.evaluate(bound, &low.theta)?;
                     if end.zeta < target {
-                        return Ok(Err(end));
+                        return Ok(End::Bound(end));
                     }
                     high = Some(bound);
                     value = 0.5 * (low.value + bound);
@@ -417,16 +483,18 @@ impl Walk<'_, '_> {
             if self.curve.is_positive() && value <= 0.0 {
                 value = 0.5 * low.value;
             }
-            let next = self.evaluate(value)?;
+            // From the last point on this side of the target: beyond it a standard deviation may be zero.
+            let next = self.evaluate(value, &low.theta)?;
             if (next.zeta - target).abs() < TOLERANCE * target.max(1.0) {
-                return Ok(Ok(next));
+                return Ok(End::Target(next));
             }
+            let newton = value + self.sign * (target - next.zeta) / next.slope;
             if next.zeta < target {
                 low = next;
             } else {
                 high = Some(value);
             }
-            value = self.propose(next, low, high, target);
+            value = self.between(newton, &low, high);
         }
         Err(Error::Convergence(format!(
             "the profile does not settle at ζ = {target:.3} (near {:.6e})",
@@ -434,9 +502,8 @@ impl Walk<'_, '_> {
         )))
     }
 
-    /// Newton's step where it stays between the points passed, else their middle, or further out.
-    fn propose(&self, next: Passed, low: Passed, high: Option<f64>, target: f64) -> f64 {
-        let newton = next.value + self.sign * (target - next.zeta) / next.slope;
+    /// Newton's value where it lies between the points passed, else their middle, or further out.
+    fn between(&self, newton: f64, low: &Passed, high: Option<f64>) -> f64 {
         let beyond = self.sign * (newton - low.value) > 0.0;
         match high {
             Some(high) if !(beyond && self.sign * (high - newton) > 0.0) => {
@@ -447,8 +514,8 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn evaluate(&mut self, value: f64) -> Result<Passed> {
-        let inner = self.curve.minimise(value, &self.free, self.team)?;
+    fn evaluate(&self, value: f64, theta: &[f64]) -> Result<Passed> {
+        let inner = self.curve.minimise(value, theta, self.team)?;
         let rise = inner.deviance - self.curve.fit.criterion;
         if rise < -BETTER {
             return Err(Error::Convergence(format!(
@@ -458,23 +525,12 @@ impl Walk<'_, '_> {
             )));
         }
         let zeta = rise.max(0.0).sqrt();
-        self.free = inner.theta;
+        let slope = (self.sign * inner.slope / (2.0 * zeta)).max(0.0);
         Ok(Passed {
             value,
             zeta,
-            slope: if zeta > 0.0 {
-                (self.sign * inner.slope / (2.0 * zeta)).max(0.0)
-            } else {
-                0.0
-            },
+            slope: if zeta > 0.0 { slope } else { 0.0 },
+            theta: inner.theta,
         })
-    }
-}
-
-fn point(passed: Passed, boundary: bool) -> Point {
-    Point {
-        value: passed.value,
-        zeta: passed.zeta,
-        boundary,
     }
 }

@@ -139,3 +139,37 @@ def test_singular_fit() -> None:
     assert icc.adjusted == 0
     assert icc.design_effect["Batch"] == 1
     assert icc.effective_sample_size["Batch"] == 30
+
+
+# --- Bootstrap intervals ---
+
+
+@pytest.mark.filterwarnings("ignore::mixedmodels.SingularFitWarning")
+def test_intervals_are_quantiles_over_simulated_responses() -> None:
+    m = clinic.fit(clinic.SLOPES)
+    icc = m.icc(ci=0.8, nsim=25, seed=3)
+    responses = m.simulate(25, seed=3)
+    refits = [m.refit(responses.iloc[:, k]).icc() for k in range(25)]
+    expected = {
+        "adjusted": [r.adjusted for r in refits],
+        "unadjusted": [r.unadjusted for r in refits],
+        "by_group[clinic]": [r.by_group["clinic"] for r in refits],
+    }
+    assert list(icc.intervals.index) == list(expected)
+    for row, values in expected.items():
+        np.testing.assert_allclose(icc.intervals.loc[row], np.quantile(values, [0.1, 0.9]))
+    low, high = icc.intervals.loc["adjusted"]
+    assert f"0.480 [{low:.3f}, {high:.3f}]" in str(icc)
+    assert "bootstrap of 25" in str(icc)
+
+
+def test_intervals_without_random_intercepts() -> None:
+    m = mm.lmer(f"{clinic.FIXED} + (0 + therapy_sessions | clinic)", clinic.data())
+    assert list(m.icc(ci=0.9, nsim=20).intervals.index) == ["adjusted", "unadjusted"]
+
+
+def test_level_of_intervals() -> None:
+    m = clinic.fit(clinic.INTERCEPTS)
+    assert m.icc().intervals is None
+    with pytest.raises(mm.ArgumentError, match="level"):
+        m.icc(ci=95)

@@ -52,3 +52,16 @@ def test_print() -> None:
     text = str(clinic.fit(clinic.SLOPES).r2())
     assert "marginal     0.525" in text
     assert "conditional  0.753" in text
+
+
+def test_bootstrap_intervals() -> None:
+    m = clinic.fit(clinic.INTERCEPTS)
+    r2 = m.r2(ci=0.8, nsim=20, seed=5)
+    responses = m.simulate(20, seed=5)
+    marginal = [m.refit(responses.iloc[:, k]).r2().marginal for k in range(20)]
+    np.testing.assert_allclose(r2.intervals.loc["marginal"], np.quantile(marginal, [0.1, 0.9]))
+    low, high = r2.intervals.loc["conditional"]
+    assert low < r2.conditional < high
+    assert f"[{low:.3f}, {high:.3f}]" in str(r2)
+    ordinary = clinic.ordinary().r2(ci=0.95, nsim=20)
+    assert ordinary.intervals.loc["marginal", "conf_low"] < ordinary.marginal

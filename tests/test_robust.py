@@ -162,8 +162,7 @@ def test_dense(name: str, kind: Any, unequal: pd.DataFrame) -> None:
     kept = m.fixef.dropna().index
     scale = np.abs(vcov).max()
     np.testing.assert_allclose(robust.vcov.loc[kept, kept], vcov, rtol=1e-8, atol=1e-11 * scale)
-    if name != "a column for every cluster":  # there df is 0/0 for the clusters' own columns
-        np.testing.assert_allclose(robust.df[kept], df, rtol=1e-8)
+    np.testing.assert_allclose(robust.df[kept], df, rtol=1e-8)
     assert list(robust.vcov.index) == list(robust.vcov.columns) == list(m.fixef.index)
     assert robust.std_error.isna().equals(m.fixef.isna())
     assert robust.n_clusters == 15
@@ -382,6 +381,14 @@ def test_few_clusters_are_told() -> None:
     assert "Only 4 clusters" in str(o.vcov_robust("CR1", "clinic"))
     assert "below 4" in str(o.vcov_robust("CR2", "clinic"))
     assert clinic.ordinary().vcov_robust("CR1", "clinic").notes == ()
+
+
+def test_coefficients_that_one_cluster_determines() -> None:
+    """The mean of a cluster has no residual of its own: no variance, no degrees of freedom."""
+    robust = mm.lm("anxiety ~ 0 + clinic", clinic.data()).vcov_robust("CR2", "clinic")
+    np.testing.assert_allclose(robust.std_error, 0, atol=1e-12)
+    assert robust.df.isna().all()
+    assert "15 cluster(s) alone determine" in robust.notes[0]
 
 
 @pytest.mark.filterwarnings("ignore::mixedmodels.SingularFitWarning")

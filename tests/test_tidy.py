@@ -55,6 +55,42 @@ def test_fixed_rows_are_the_coefficients(sleep: Any) -> None:
         )
 
 
+@pytest.mark.parametrize("method", ["wald", "profile", "boot"])
+def test_intervals(method: Any) -> None:
+    m = clinic.fit(clinic.SLOPES, REML=False)
+    expected = m.confint(level=0.9, method=method, progress=False)
+    table = m.tidy(conf_int=True, conf_level=0.9, conf_method=method)
+    assert list(table.columns) == [*FIXED, "conf.low", "conf.high"]
+    rows = ["(Intercept)", "therapy_sessions", ".sig01", ".sig02", ".sig03", ".sigma"]
+    np.testing.assert_array_equal(
+        table[["conf.low", "conf.high"]], expected.loc[rows, ["5 %", "95 %"]]
+    )
+    for effects in ("fixed", "ran_pars"):
+        part = m.tidy(effects, conf_int=True, conf_level=0.9, conf_method=method)
+        np.testing.assert_array_equal(
+            part["conf.low"], table.loc[table["effect"] == effects, "conf.low"]
+        )
+
+
+def test_intervals_by_ddf(sleep: Any) -> None:
+    table, expected = (
+        sleep.tidy("fixed", conf_int=True, ddf="kenward-roger"),
+        sleep.coefficients("kenward-roger"),
+    )
+    np.testing.assert_allclose(table["conf.high"], expected["conf_high"])
+    ordinary = clinic.ordinary().tidy(conf_int=True)
+    np.testing.assert_allclose(ordinary["conf.low"], clinic.ordinary().coefficients()["conf_low"])
+
+
+@pytest.mark.filterwarnings("ignore::mixedmodels.SingularFitWarning")
+def test_standard_errors_of_random_parameters(sleep: Any) -> None:
+    table = sleep.tidy("ran_pars")
+    expected = sleep.variance_components()["std_error"].to_numpy()
+    np.testing.assert_allclose(table["std.error"], expected[[0, 2, 1, 3]])
+    singular = mm.lmer("Yield ~ 1 + (1 | Batch)", reference_data.load("Dyestuff2"))
+    assert singular.tidy("ran_pars")["std.error"].isna().tolist() == [True, False]
+
+
 def test_repeated_groups_and_three_effects() -> None:
     d = reference_data.load("Machines")
     m = mm.lmer("score ~ Machine + (0 + Machine | Worker)", d)

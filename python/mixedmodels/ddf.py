@@ -359,4 +359,3 @@ def relative_elements(model: FittedModel) -> Array:
         for term in model.varcorr.terms  # type: ignore[attr-defined]
     ]
     return np.concatenate(parts) if parts else np.zeros(0)
-

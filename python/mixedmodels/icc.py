@@ -10,7 +10,7 @@ import pandas as pd
 
 from .bootstrap_intervals import interval_text, percentile_intervals
 from .rows import group_codes
-from .variance_components import VarianceComponents, variance_components
+from .variance_parts import VarianceParts, variance_parts
 
 if TYPE_CHECKING:
     from .model import LinearMixedModel
@@ -105,17 +105,17 @@ def intraclass_correlation(
     n_threads: int | None = None,
 ) -> IntraclassCorrelation:
     """Compute `IntraclassCorrelation` for a fitted model; documented at `LinearMixedModel.icc`."""
-    components = variance_components(model)
-    shares = _shares(components)
+    parts = variance_parts(model)
+    shares = _shares(parts)
     intervals, notes = percentile_intervals(
         model,
-        lambda refitted: _shares(variance_components(refitted)),
+        lambda refitted: _shares(variance_parts(refitted)),
         ci,
         nsim=nsim,
         seed=seed,
         n_threads=n_threads,
     )
-    by_group = components.intercept.rename("icc") / components.unexplained
+    by_group = parts.intercept.rename("icc") / parts.unexplained
     effects = _design_effects(model, by_group)
     return IntraclassCorrelation(
         adjusted=shares["adjusted"],
@@ -123,22 +123,22 @@ def intraclass_correlation(
         by_group=by_group,
         design_effect=effects,
         effective_sample_size=(model.nobs / effects).rename("effective_sample_size"),
-        variance_fixed=components.fixed,
-        variance_random=float(components.random.sum()),
-        variance_residual=components.residual,
+        variance_fixed=parts.fixed,
+        variance_random=float(parts.random.sum()),
+        variance_residual=parts.residual,
         intervals=intervals,
         notes=notes,
     )
 
 
-def _shares(components: VarianceComponents) -> dict[str, float]:
-    random = float(components.random.sum())
+def _shares(parts: VarianceParts) -> dict[str, float]:
+    random = float(parts.random.sum())
     shares = {
-        "adjusted": random / components.unexplained,
-        "unadjusted": random / components.total,
+        "adjusted": random / parts.unexplained,
+        "unadjusted": random / parts.total,
     }
-    for group, variance in components.intercept.items():
-        shares[_row(str(group))] = float(variance) / components.unexplained
+    for group, variance in parts.intercept.dropna().items():
+        shares[_row(str(group))] = float(variance) / parts.unexplained
     return shares
 
 

@@ -69,7 +69,8 @@ class Inference(MakeTables, FittedModel):
         ----------
         effects
             "fixed": the coefficients kept. "ran_pars": standard deviations and correlations, terms
-            such as "sd__(Intercept)", "cor__(Intercept).x" and "sd__Observation". "all": both.
+            such as "sd__(Intercept)", "cor__(Intercept).x" and "sd__Observation", with standard
+            errors by the delta method (NaN on the boundary of their range). "all": both.
             "ran_vals": conditional modes with their conditional standard deviations, by level.
         conf_int, conf_level, conf_method
             True adds conf.low and conf.high, the intervals of `confint`.

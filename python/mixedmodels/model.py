@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .icc import IntraclassCorrelation
     from .profile import Profile
     from .summary import LinearMixedSummary, LinearSummary
+    from .tables import ResultTable
 
 __all__ = ["LinearMixedModel", "LinearModel", "with_criterion"]
 
@@ -178,15 +179,29 @@ class LinearMixedModel(Inference):
             n_threads=n_threads,
         )
 
+    def variance_components(self) -> ResultTable:
+        """Variances, standard deviations and correlations with their standard errors.
+
+        Returns
+        -------
+        ResultTable
+            The rows and columns of `varcorr.to_frame()`, and `std_error`: that of sdcor, by the
+            delta method from the exact Hessian over (θ, σ); NaN on the boundary (a standard
+            deviation of 0, a correlation of ±1). For intervals see `confint`.
+        """
+        from .standard_errors import variance_components
+
+        return variance_components(self)
+
     def summary(self, ddf: str | None = None) -> LinearMixedSummary:
-        """Everything on one page; `str()` reads as lme4's print.
+        """Everything on one page; `str()` reads as lmerTest's print.
 
         Parameters
         ----------
         ddf
-            Degrees of freedom of the t tests. None (default): t values without p, because no
-            method for mixed models exists here yet. "residual": n − p, too many for anything that
-            varies between groups.
+            Degrees of freedom of the t tests: "satterthwaite" (default), "kenward-roger",
+            "residual" (n − rank X: too many for anything that varies between groups),
+            "asymptotic" (z tests), or "none" (t values without p, as lme4 prints).
 
         Raises
         ------

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from .bootstrap_intervals import interval_text, percentile_intervals
-from .variance_components import variance_components
+from .variance_parts import variance_parts
 
 if TYPE_CHECKING:
     from .fitted import FittedModel
@@ -92,6 +92,6 @@ def _shares(model: FittedModel) -> dict[str, float]:
     if not isinstance(model, LinearMixedModel):
         explained = float(model.summary().r_squared)
         return {"marginal": explained, "conditional": explained}
-    parts = variance_components(model)
+    parts = variance_parts(model)
     explained = parts.fixed + float(parts.random.sum())
     return {"marginal": parts.fixed / parts.total, "conditional": explained / parts.total}

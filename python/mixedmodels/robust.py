@@ -157,26 +157,27 @@ def vcov_robust(
             "type='CR1', or coarser clusters"
         )
     sums = _ClusterSums.of(model, clusters, with_leverage=kind == "CR2")
-    if kind == "CR2":
-        meat, degrees = sums.adjusted_meat(), sums.degrees()
-    else:
-        factor = clusters.count / (clusters.count - 1) if kind == "CR1" else 1.0
-        meat = factor * sums.scores.T @ sums.scores
-        degrees = np.full(len(meat), clusters.count - 1.0)
-    names = list(model.fixef.dropna().index)
-    vcov = pd.DataFrame(sums.root @ meat @ sums.root.T, index=names, columns=names)
-    df = pd.Series(degrees, index=names, name="df")
-    every = list(model.fixef.index)
-    notes = (*_few(kind, clusters, degrees), *_determined(kind, sums), *_shared(crossed, clusters))
+    meat, degrees = _meat(kind, sums, clusters.count)
+    kept, every = list(model.fixef.dropna().index), list(model.fixef.index)
+    vcov = pd.DataFrame(sums.root @ meat @ sums.root.T, index=kept, columns=kept)
     return RobustCovariance(
         vcov.reindex(index=every, columns=every),
-        df.reindex(every),
+        pd.Series(degrees, index=kept, name="df").reindex(every),
         kind,
         clusters.name,
         clusters.count,
-        notes,
+        (*_few(kind, clusters, degrees), *_determined(kind, sums), *_shared(crossed, clusters)),
         model.fixef,
     )
+
+
+def _meat(kind: RobustType, sums: _ClusterSums, count: int) -> tuple[Array, Array]:
+    """The sum between the breads, in the basis S, and each coefficient's degrees of freedom."""
+    if kind == "CR2":
+        return sums.adjusted_meat(), sums.degrees()
+    factor = count / (count - 1) if kind == "CR1" else 1.0
+    meat = factor * sums.scores.T @ sums.scores
+    return meat, np.full(len(meat), count - 1.0)
 
 
 def _checked_type(type: str) -> RobustType:
@@ -245,7 +246,8 @@ def _degrees(l_hat: Array, values: Array, vectors: Array, inverse_root: Array) -
     length = np.einsum("ca,ca->c", T, T)
     trace = np.sum(d) - np.sum(length)
     squares = np.sum(d**2) - 2 * np.sum(d * length) + np.sum((T.T @ T) ** 2)
-    return float(trace**2 / squares) if squares > 0 else np.nan
+    determined = trace <= DETERMINED * (l_hat @ l_hat)  # wholly, by one cluster or another
+    return np.nan if determined else float(trace**2 / squares)
 
 
 def _root(model: FittedModel) -> Array:
@@ -315,8 +317,9 @@ def _determined(kind: RobustType, sums: _ClusterSums) -> list[str]:
     if kind != "CR2" or sums.determined == 0:
         return []
     return [
-        f"{sums.determined} cluster(s) alone determine a combination of coefficients, which takes "
-        "no adjustment and whose uncertainty the clusters cannot tell."
+        f"{sums.determined} cluster(s) alone determine a combination of coefficients, such as "
+        "their own intercept. Nothing between clusters tells how uncertain it is: standard "
+        "errors of coefficients that involve it are too small."
     ]
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .distributions import f_upper, t_two_sided
+from .ddf import DdfMethod, resolve, t_tests
+from .distributions import f_upper
 from .errors import ArgumentError
 from .summary import LinearMixedSummary, LinearSummary
 
@@ -19,17 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["as_dict", "coefficient_table", "summarize_linear", "summarize_mixed"]
 
-NO_P_VALUES = (
-    "No p values: t has no exact degrees of freedom in a mixed model, and no approximation "
-    "(Satterthwaite, Kenward-Roger) is available here yet. Compare models by mm.anova(m1, m2)."
-)
 QUARTILES = {"Min": 0.0, "1Q": 0.25, "Median": 0.5, "3Q": 0.75, "Max": 1.0}
 
 
 def summarize_mixed(model: LinearMixedModel, ddf: str | None) -> LinearMixedSummary:
     """Collect the numbers of `LinearMixedModel.summary`."""
-    table = coefficient_table(model, ddf)
-    notes = [NO_P_VALUES] if ddf is None else []
+    method = resolve(model, ddf)
     return LinearMixedSummary(
         formula=model.formula,
         data=describe_rows(model),
@@ -39,10 +35,10 @@ def summarize_mixed(model: LinearMixedModel, ddf: str | None) -> LinearMixedSumm
         varcorr=model.varcorr,
         nobs=model.nobs,
         ngroups=model.ngroups,
-        coefficients=table,
+        coefficients=coefficient_table(model, method),
         correlation=correlation(model),
-        ddf=ddf,
-        notes=(*notes, *_notes(model), *_outcome(model)),
+        ddf=method,
+        notes=(*_notes(model), *_outcome(model)),
     )
 
 
@@ -69,33 +65,21 @@ def summarize_linear(model: LinearModel, ddf: str | None) -> LinearSummary:
     )
 
 
-def coefficient_table(model: FittedModel, ddf: str | None) -> pd.DataFrame:
-    """Estimate, Std. Error, (df,) t value(, Pr(>|t|)) of the fixed effects kept.
+def coefficient_table(model: FittedModel, method: DdfMethod) -> pd.DataFrame:
+    """Estimate, Std. Error, (df,) t value, Pr(>|t|) of the fixed effects kept.
 
-    Parameters
-    ----------
-    ddf
-        None: no tests. "residual": t with n − p degrees of freedom.
-
-    Raises
-    ------
-    ArgumentError
-        For a method that is not available.
+    z value and Pr(>|z|), without df, for "asymptotic"; t values alone for "none".
     """
-    if ddf not in (None, "residual"):
-        raise ArgumentError(
-            f'ddf={ddf!r} is not available yet; choose None (t values without p) or "residual"'
-        )
-    estimate, error = model.fixef.dropna(), model.bse.dropna()
-    table = pd.DataFrame({"Estimate": estimate, "Std. Error": error})
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = estimate / error
-    if ddf is not None:
-        table["df"] = float(model.nobs - int(model._fit.rank))
-    table["t value"] = t
-    if ddf is not None:
-        table["Pr(>|t|)"] = t_two_sided(t, table["df"])
-    return table
+    names = list(model.fixef.dropna().index)
+    tests = t_tests(model, np.eye(len(names)), method)
+    letter = "z" if method == "asymptotic" else "t"
+    columns = {"Estimate": tests.estimate, "Std. Error": tests.std_error}
+    if method not in ("asymptotic", "none"):
+        columns["df"] = tests.df
+    columns[f"{letter} value"] = tests.statistic
+    if method != "none":
+        columns[f"Pr(>|{letter}|)"] = tests.p_value
+    return pd.DataFrame(columns, index=pd.Index(names))
 
 
 def correlation(model: FittedModel) -> pd.DataFrame:

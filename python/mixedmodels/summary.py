@@ -28,6 +28,13 @@ from .varcorr import TermCovariance, VarCorr
 __all__ = ["LinearMixedSummary", "LinearSummary", "random_effects_html", "random_effects_text"]
 
 DIGITS = 4
+TESTS = {
+    "satterthwaite": ". t-tests use Satterthwaite's method",
+    "kenward-roger": ". t-tests use Kenward-Roger's method",
+    "residual": ". t-tests use residual degrees of freedom",
+    "asymptotic": ". z-tests use the normal distribution",
+    "none": "",
+}
 MAX_CORRELATIONS = 12  # fixed effects beyond which their correlations are not printed, as in lme4
 
 
@@ -49,14 +56,13 @@ class LinearMixedSummary:
     ngroups: dict[str, int]
     coefficients: pd.DataFrame
     correlation: pd.DataFrame
-    ddf: str | None
+    ddf: str
     notes: tuple[str, ...]
 
     @property
     def title(self) -> str:
         by = "REML" if self.reml else "maximum likelihood"
-        tests = ". t-tests use residual degrees of freedom" if self.ddf == "residual" else ""
-        return f"Linear mixed model fit by {by}{tests}"
+        return f"Linear mixed model fit by {by}{TESTS[self.ddf]}"
 
     @property
     def _counts(self) -> str:
@@ -69,7 +75,7 @@ class LinearMixedSummary:
             _criteria_text(self.criteria),
             f"Scaled residuals:\n{_quantiles_text(self.scaled_residuals)}",
             f"Random effects:\n{random_effects_text(self.varcorr)}\n{self._counts}",
-            f"Fixed effects:\n{_coefficients_text(self.coefficients)}",
+            f"Fixed effects:\n{_coefficients_text(self.coefficients, self.ddf != 'none')}",
             _correlation_text(self.correlation),
             _notes_text(self.notes),
         ]
@@ -134,7 +140,7 @@ class LinearSummary:
         parts = [
             f"Linear regression by least squares\n{_call(self.formula, self.data)}",
             f"{self._residuals_title}:\n{_quantiles_text(self.residuals)}",
-            f"Coefficients:\n{table}\n---\n{LEGEND}",
+            f"Coefficients:\n{table}",
             self._foot,
             _notes_text(self.notes),
         ]
@@ -225,9 +231,11 @@ def _coefficient_cells(table: pd.DataFrame) -> list[list[str]]:
     columns = {"Estimate": cells[0::2], "Std. Error": cells[1::2]}
     if "df" in table:
         columns["df"] = decimals(table["df"], DIGITS)
-    columns["t value"] = decimals(np.round(table["t value"], 3), DIGITS)
-    if "Pr(>|t|)" in table:
-        columns["Pr(>|t|)"] = p_values(table["Pr(>|t|)"])
+    for name in table.columns:
+        if name.endswith(" value"):
+            columns[name] = decimals(np.round(table[name], 3), DIGITS)
+        elif name.startswith("Pr("):
+            columns[name] = p_values(table[name])
     return [columns[name] for name in table.columns]
 
 
@@ -238,8 +246,9 @@ def _coefficients_text(table: pd.DataFrame, marks: bool = False) -> str:
     columns = _coefficient_cells(table)
     if marks:
         header.append("")
-        columns.append([mark.ljust(3) for mark in stars(table["Pr(>|t|)"])])
-    return right_table(header, [list(row) for row in zip(*columns, strict=True)], names)
+        columns.append([mark.ljust(3) for mark in stars(table.iloc[:, -1])])
+    text = right_table(header, [list(row) for row in zip(*columns, strict=True)], names)
+    return f"{text}\n---\n{LEGEND}" if marks else text
 
 
 def _correlation_rows(correlation: pd.DataFrame) -> tuple[list[str], list[list[str]], list[str]]:

@@ -10,6 +10,7 @@ import pandas as pd
 from .distributions import check_level, normal_quantile
 from .errors import ArgumentError
 from .parameters import SIGMA, covariance_parameters
+from .standard_errors import sd_correlation_errors
 
 if TYPE_CHECKING:
     from .inference import Inference
@@ -46,7 +47,8 @@ def tidy(
         parts.append(_ran_pars(model))  # type: ignore[arg-type]
     table = parts[0] if len(parts) == 1 else pd.concat(parts)
     if conf_int:
-        found = model.confint(ROWS[effects], conf_level, conf_method, ddf=ddf, progress=False)
+        by = ddf if conf_method == "wald" else None
+        found = model.confint(ROWS[effects], conf_level, conf_method, ddf=by, progress=False)
         table[INTERVAL] = found.loc[table.index].iloc[:, :2].to_numpy()
     columns = ["effect", "group", *ESTIMATES] if mixed else [c for c in ESTIMATES if c != "df"]
     table = table.reset_index(drop=True)
@@ -83,7 +85,7 @@ def _ran_pars(model: LinearMixedModel) -> pd.DataFrame:
             rows[parameter.name] = (term.name, what, float(term.corr[i, j]))
     rows[SIGMA] = ("Residual", "sd__Observation", model.sigma)
     table = pd.DataFrame.from_dict(rows, "index", columns=["group", "term", "estimate"])
-    return table.assign(effect="ran_pars")
+    return table.assign(effect="ran_pars", **{"std.error": sd_correlation_errors(model)})
 
 
 def _ran_vals(model: LinearMixedModel, level: float | None) -> pd.DataFrame:

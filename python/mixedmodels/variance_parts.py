@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from .fitted import FittedModel
     from .model import LinearMixedModel
 
-__all__ = ["VarianceComponents", "variance_components"]
+__all__ = ["VarianceParts", "variance_parts"]
 
 INTERCEPT = "(Intercept)"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class VarianceComponents:
+class VarianceParts:
     """Variances in squared units of the response."""
 
     fixed: float  # of Xβ̂ over the rows
@@ -45,8 +45,8 @@ class VarianceComponents:
         return self.fixed + self.unexplained
 
 
-def variance_components(model: LinearMixedModel) -> VarianceComponents:
-    """The components of a fitted linear mixed model."""
+def variance_parts(model: LinearMixedModel) -> VarianceParts:
+    """The parts of a fitted linear mixed model."""
     random: dict[str, float] = {}
     intercept: dict[str, float] = {}
     for t, term in enumerate(model.varcorr.terms):
@@ -55,7 +55,7 @@ def variance_components(model: LinearMixedModel) -> VarianceComponents:
         if INTERCEPT in term.columns:
             at = term.columns.index(INTERCEPT)
             intercept[term.group] = float(np.nansum([intercept[term.group], term.cov[at, at]]))
-    return VarianceComponents(
+    return VarianceParts(
         _fixed_variance(model),
         pd.Series(random, name="variance", dtype=float),
         pd.Series(intercept, name="variance", dtype=float),

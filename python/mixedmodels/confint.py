@@ -1,0 +1,201 @@
+"""Confidence intervals by profile likelihood, by Wald's method and by bootstrap: `m.confint()`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .ddf import describe, resolve, t_tests
+from .distributions import check_level, normal_quantile, t_quantile
+from .errors import ArgumentError
+from .model import LinearMixedModel
+from .profile import Profiled, by_ml, chosen, profiled_parameters, remark, trace
+from .tables import ResultTable
+
+if TYPE_CHECKING:
+    from .fitted import FittedModel
+
+__all__ = ["confint", "percent"]
+
+Array = NDArray[np.float64]
+BOOTSTRAPS = ("percentile", "basic", "bca")
+
+
+def confint(
+    model: FittedModel,
+    parm: str | Sequence[str] | None,
+    level: float,
+    method: str,
+    *,
+    ddf: str | None,
+    nsim: int,
+    seed: int,
+    boot_type: str,
+    n_threads: int | None,
+    progress: bool,
+) -> ResultTable:
+    """Documented at `Inference.confint`."""
+    check_level(level)
+    if method not in ("profile", "wald", "boot"):
+        raise ArgumentError(f"method={method!r}: choose profile, wald or boot")
+    if ddf is not None and method != "wald":
+        raise ArgumentError(f"ddf={ddf!r} belongs to method='wald'; method='{method}' needs none")
+    if method == "boot":
+        options = {"n_threads": n_threads, "progress": progress}
+        return _bootstrapped(model, parm, level, nsim, seed, boot_type, options)
+    if not isinstance(model, LinearMixedModel):
+        return _wald_linear(model, parm, level, ddf)
+    if method == "wald":
+        return _wald(model, parm, level, ddf)
+    return _profiled(model, parm, level, n_threads)
+
+
+def percent(level: float) -> tuple[str, str]:
+    """The two column names, as R writes them.
+
+    >>> percent(0.95)
+    ('2.5 %', '97.5 %')
+    """
+    ends = (50 * (1 - level), 50 * (1 + level))
+    return f"{ends[0]:.6g} %", f"{ends[1]:.6g} %"
+
+
+def _table(
+    parameters: Sequence[Profiled],
+    ends: Array,
+    level: float,
+    title: str,
+    notes: Sequence[str],
+    **more: Any,
+) -> ResultTable:
+    low, high = percent(level)
+    columns = {
+        low: ends[:, 0],
+        high: ends[:, 1],
+        "estimate": [p.estimate for p in parameters],
+        **more,
+        "parameter": [p.label for p in parameters],
+    }
+    return ResultTable.of(columns, title, notes, [p.name for p in parameters])
+
+
+# --- Profile ---
+
+
+def _profiled(
+    model: LinearMixedModel,
+    parm: str | Sequence[str] | None,
+    level: float,
+    n_threads: int | None,
+) -> ResultTable:
+    ml = by_ml(model)
+    parameters = chosen(profiled_parameters(ml), parm)
+    target = normal_quantile([0.5 + level / 2])
+    sides = trace(ml, parameters, target, n_threads)
+    ends = np.array([[s.values[-1] if len(s.values) else np.nan for s in pair] for pair in sides])
+    notes = [remark(p, side) for p, pair in zip(parameters, sides, strict=True) for side in pair]
+    undefined = [p.name for p in parameters if np.isnan(p.estimate)]
+    if undefined:
+        notes.append(
+            f"{', '.join(undefined)}: a standard deviation is estimated as zero, so the "
+            "correlation does not exist: any value from -1 to 1 fits as well."
+        )
+    if model.reml:
+        notes.append("The fit by REML was refitted by ML for its profile; estimates are ML's.")
+    return _table(
+        parameters, ends, level, f"Profile likelihood intervals, {level:.4g} coverage",
+        [note for note in notes if note],
+    )  # fmt: skip
+
+
+# --- Wald ---
+
+
+def _wald(
+    model: LinearMixedModel, parm: str | Sequence[str] | None, level: float, ddf: str | None
+) -> ResultTable:
+    method = resolve(model, ddf)
+    everything = profiled_parameters(model)
+    parameters = chosen(everything, parm)
+    fixed = _fixed_ends(model, level, method)
+    names = [p.name for p in everything if p.kind == "beta"]
+    z = float(normal_quantile(0.5 + level / 2))
+    ends = np.array(
+        [fixed[names.index(p.name)] if p.kind == "beta" else _transformed(p, z) for p in parameters]
+    )
+    errors = np.array([p.std_error for p in parameters])
+    lost = [p.name for p, row in zip(parameters, ends, strict=True) if np.isnan(row).any()]
+    notes = (
+        [
+            f"{', '.join(lost)}: on the boundary of its range, where Wald intervals do not exist; "
+            "use method='profile'."
+        ]
+        if lost
+        else []
+    )
+    title = (
+        f"Wald intervals, {level:.4g} coverage; fixed effects by {describe(method)}, standard "
+        "deviations on the log scale, correlations on Fisher's z"
+    )
+    return _table(parameters, ends, level, title, notes, std_error=errors)
+
+
+def _transformed(parameter: Profiled, z: float) -> tuple[float, float]:
+    """log sd ± z se/sd; atanh ρ ± z se/(1 − ρ²)."""
+    value, half = parameter.estimate, z * parameter.std_error
+    if np.isnan(half):
+        return np.nan, np.nan
+    if parameter.is_correlation:
+        center = np.arctanh(value)
+        half /= 1 - value**2
+        return float(np.tanh(center - half)), float(np.tanh(center + half))
+    return value * float(np.exp(-half / value)), value * float(np.exp(half / value))
+
+
+def _fixed_ends(model: FittedModel, level: float, ddf: str | None) -> Array:
+    rank = len(model.fixef.dropna())
+    tests = t_tests(model, np.eye(rank), ddf)
+    half = t_quantile(0.5 + level / 2, tests.df) * tests.std_error
+    return np.column_stack([tests.estimate - half, tests.estimate + half])
+
+
+def _wald_linear(
+    model: FittedModel, parm: str | Sequence[str] | None, level: float, ddf: str | None
+) -> ResultTable:
+    """An ordinary regression: exact t intervals, by profile and by Wald alike."""
+    method = resolve(model, ddf)
+    kept = model.fixef.dropna()
+    everything = [
+        Profiled(str(name), str(name), "beta", k, float(value), float(error))
+        for k, (name, value, error) in enumerate(
+            zip(kept.index, kept, model.bse.dropna(), strict=True)
+        )
+    ]
+    parameters = chosen(everything, parm)
+    ends = _fixed_ends(model, level, method)[[everything.index(p) for p in parameters]]
+    title = f"t intervals, {level:.4g} coverage, by {describe(method)}"
+    errors = np.array([p.std_error for p in parameters])
+    return _table(parameters, ends, level, title, [], std_error=errors)
+
+
+# --- Bootstrap ---
+
+
+def _bootstrapped(
+    model: FittedModel,
+    parm: str | Sequence[str] | None,
+    level: float,
+    nsim: int,
+    seed: int,
+    boot_type: str,
+    options: dict[str, Any],
+) -> ResultTable:
+    if boot_type not in BOOTSTRAPS:
+        raise ArgumentError(f"boot_type={boot_type!r}: choose {', '.join(BOOTSTRAPS)}")
+    from .parametric_bootstrap import bootstrap
+
+    found = bootstrap(model, nsim, seed, **options)
+    return found.confint(level, boot_type, parm)

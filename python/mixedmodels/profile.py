@@ -1,0 +1,212 @@
+"""Likelihood profiles: `m.profile()`, and the curves behind `m.confint()`.
+
+ζ(v) = ±√(D(v) − D(v̂)), D(v) the ML deviance with the parameter held at v and all others at their
+best (Bates et al. 2015, §5.1). The kernel traces the curves; here they get their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .distributions import check_level, normal_quantile
+from .errors import ArgumentError, ConvergenceError
+from .parameters import SIGMA, covariance_parameters, sds_and_correlations
+from .standard_errors import sd_correlation_errors
+
+if TYPE_CHECKING:
+    from .model import LinearMixedModel
+
+__all__ = ["Profile", "Profiled", "Side", "chosen", "profile", "profiled_parameters", "trace"]
+
+Array = NDArray[np.float64]
+FAR = 0.3  # first step without a standard error: this share of σ, or of a correlation's range
+
+
+@dataclass(frozen=True)
+class Profiled:
+    """A parameter that can be profiled."""
+
+    name: str  # ".sig01", ".sigma", "(Intercept)"
+    label: str  # "sd_(Intercept)|Subject"
+    kind: Literal["theta", "sigma", "beta"]
+    index: int  # in θ, or among the columns of X
+    estimate: float
+    std_error: float  # NaN on the boundary
+    is_correlation: bool = False
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a curve: values with their ζ, outwards from the estimate."""
+
+    values: Array
+    zeta: Array
+    at_boundary: bool  # the last value is the end of the parameter's range
+    failure: str | None  # why there is no curve
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """Likelihood profiles of a model, `m.profile()`.
+
+    Attributes
+    ----------
+    curves
+        Name → DataFrame with `value` and `zeta`, ascending.
+    labels
+        Name → readable label.
+    notes
+        Where a curve ends at the boundary of its parameter's range, and why one is missing.
+    """
+
+    curves: dict[str, pd.DataFrame]
+    labels: dict[str, str]
+    notes: tuple[str, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Long form: name, parameter (its label), value, zeta."""
+        parts = [
+            curve.assign(name=name, parameter=self.labels[name])
+            for name, curve in self.curves.items()
+        ]
+        return pd.concat(parts, ignore_index=True)[["name", "parameter", "value", "zeta"]]
+
+    def __str__(self) -> str:
+        lines = ["Likelihood profiles of the ML fit (zeta against the parameter's value)"]
+        for name, curve in self.curves.items():
+            low, high = curve["value"].iloc[[0, -1]]
+            span = f"zeta {curve['zeta'].iloc[0]:.2f} to {curve['zeta'].iloc[-1]:.2f}"
+            lines.append(f"  {name:<12} {self.labels[name]:<32} {low:.5g} to {high:.5g}, {span}")
+        return "\n".join([*lines, *self.notes])
+
+    __repr__ = __str__
+
+
+def profile(
+    model: LinearMixedModel,
+    parm: str | Sequence[str] | None = None,
+    level: float = 0.99,
+    *,
+    points: int = 8,
+    n_threads: int | None = None,
+) -> Profile:
+    """Documented at `LinearMixedModel.profile`."""
+    check_level(level)
+    if not (isinstance(points, int | np.integer) and points >= 1):
+        raise ArgumentError(f"points is {points!r}; expected a whole number of at least 1")
+    ml = by_ml(model)
+    parameters = chosen(profiled_parameters(ml), parm)
+    targets = np.linspace(0, float(normal_quantile(0.5 + level / 2)), int(points) + 1)[1:]
+    curves, notes = {}, []
+    for parameter, sides in zip(parameters, trace(ml, parameters, targets, n_threads), strict=True):
+        low, high = sides
+        curves[parameter.name] = pd.DataFrame(
+            {
+                "value": [*low.values[::-1], parameter.estimate, *high.values],
+                "zeta": [*low.zeta[::-1], 0.0, *high.zeta],
+            }
+        )
+        notes += [n for n in (remark(parameter, side) for side in sides) if n]
+    return Profile(curves, {p.name: p.label for p in parameters}, tuple(notes))
+
+
+def by_ml(model: LinearMixedModel) -> LinearMixedModel:
+    """The ML fit, whose deviance a profile is made of; it must be at its optimum."""
+    from .model import with_criterion
+
+    ml = with_criterion(model, REML=False) if model.reml else model
+    if not ml.converged:
+        raise ConvergenceError(
+            f"the ML fit that a profile starts from did not converge: {ml.convergence.reason}; "
+            "see m.update(REML=False).convergence"
+        )
+    return ml
+
+
+def remark(parameter: Profiled, side: Side) -> str:
+    """What a reader has to know of one side; empty where nothing is special."""
+    if side.failure:
+        return f"{parameter.name}: not profiled, {side.failure}."
+    if side.at_boundary:
+        end = f"{side.values[-1]:g}"
+        return f"{parameter.name}: the profile reaches the boundary {end}: one-sided there."
+    return ""
+
+
+def profiled_parameters(model: LinearMixedModel) -> list[Profiled]:
+    """All parameters in lme4's order: standard deviations and correlations, σ, fixed effects."""
+    terms = model._matrices.terms
+    sizes = [len(term.columns) for term in terms]
+    values = sds_and_correlations(model.theta[None], np.array([model.sigma]), sizes)[0]
+    errors = sd_correlation_errors(model)
+    found = [
+        Profiled(p.name, p.label, "theta", k, float(values[k]), float(errors[k]), not p.is_sd)
+        for k, p in enumerate(covariance_parameters(terms))
+    ]
+    found.append(Profiled(SIGMA, "sigma", "sigma", 0, model.sigma, float(errors[-1])))
+    fixed = zip(model.fixef.items(), model.bse, strict=True)
+    for k, ((name, estimate), error) in enumerate(fixed):
+        if not np.isnan(estimate):
+            found.append(Profiled(str(name), str(name), "beta", k, estimate, error))
+    return found
+
+
+def chosen(parameters: list[Profiled], parm: str | Sequence[str] | None) -> list[Profiled]:
+    """The parameters that `parm` names; see `Inference.confint`."""
+    if parm is None:
+        return parameters
+    wanted = [parm] if isinstance(parm, str) else list(parm)
+    found: list[Profiled] = []
+    for name in wanted:
+        matching = [p for p in parameters if _is_named(p, name)]
+        if not matching:
+            known = ", ".join(p.name for p in parameters)
+            raise ArgumentError(f"parm={name!r} is no parameter here; there are {known}")
+        found += [p for p in matching if p not in found]
+    return found
+
+
+def _is_named(parameter: Profiled, name: str) -> bool:
+    if name in ("beta_", "theta_"):
+        return (parameter.kind == "beta") == (name == "beta_")
+    return name in (parameter.name, parameter.label)
+
+
+def trace(
+    model: LinearMixedModel,
+    parameters: Sequence[Profiled],
+    targets: Array,
+    n_threads: int | None = None,
+) -> list[tuple[Side, Side]]:
+    """The two sides of every parameter's curve, through ±targets."""
+    existing = [p for p in parameters if not np.isnan(p.estimate)]
+    curves = [
+        (p.kind, p.index, p.estimate, _first_step(p, model.sigma), upwards)
+        for p in existing
+        for upwards in (False, True)
+    ]
+    threads = model._call.n_threads if n_threads is None else n_threads
+    traced = iter(model._fit.profile(curves, targets.tolist(), threads))
+    sides = {p.name: (Side(*next(traced)), Side(*next(traced))) for p in existing}
+    return [sides.get(p.name) or _whole_range() for p in parameters]
+
+
+def _first_step(parameter: Profiled, sigma: float) -> float:
+    if parameter.std_error > 0:
+        return parameter.std_error
+    if parameter.is_correlation:
+        return -FAR if parameter.estimate > 0 else FAR
+    return FAR * (parameter.estimate or sigma)
+
+
+def _whole_range() -> tuple[Side, Side]:
+    """A correlation with a standard deviation of zero: the deviance is flat from −1 to 1."""
+    ends = (np.array([end]) for end in (-1.0, 1.0))
+    low, high = (Side(end, np.zeros(1), True, None) for end in ends)
+    return low, high

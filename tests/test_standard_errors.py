@@ -1,0 +1,66 @@
+"""Standard errors of standard deviations and correlations against finite differences."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import mixedmodels as mm
+import reference_data
+from mixedmodels.ddf import parameter_variance
+from mixedmodels.parameters import sds_and_correlations
+from mixedmodels.standard_errors import sd_correlation_errors
+
+MODELS = {
+    "intercepts": ("Dyestuff", "Yield ~ 1 + (1 | Batch)"),
+    "slopes": ("sleepstudy", "Reaction ~ Days + (Days | Subject)"),
+    "three columns": ("Machines", "score ~ Machine + (Machine | Worker)"),
+    "two terms": ("ScotsSec", "attain ~ sex + (sex | primary) + (1 | second)"),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_delta_method(name: str) -> None:
+    data, formula = MODELS[name]
+    m = mm.lmer(formula, reference_data.load(data))
+    sizes = [len(term.columns) for term in m._matrices.terms]
+    parameters = np.append(m.theta, m.sigma)
+
+    def values(p: np.ndarray) -> np.ndarray:
+        return np.append(sds_and_correlations(p[None, :-1], p[-1:], sizes)[0], p[-1])
+
+    step = 1e-6
+    jacobian = np.array(
+        [
+            (values(parameters + step * e) - values(parameters - step * e)) / (2 * step)
+            for e in np.eye(len(parameters))
+        ]
+    ).T
+    expected = np.sqrt(np.diag(jacobian @ parameter_variance(m) @ jacobian.T))
+    np.testing.assert_allclose(sd_correlation_errors(m), expected, rtol=1e-6)
+
+
+def test_balanced_one_way_in_closed_form() -> None:
+    """σ̂² = MSW has variance 2σ⁴/(N − k), so σ̂ has standard error σ/√(2(N − k))."""
+    m = mm.lmer("Yield ~ 1 + (1 | Batch)", reference_data.load("Dyestuff"))
+    np.testing.assert_allclose(sd_correlation_errors(m)[-1], m.sigma / np.sqrt(2 * 24), rtol=1e-9)
+
+
+def test_table_has_the_rows_of_varcorr() -> None:
+    m = mm.lmer("Reaction ~ Days + (Days | Subject)", reference_data.load("sleepstudy"))
+    table = m.variance_components()
+    errors = sd_correlation_errors(m)
+    assert table["grp"].tolist() == m.varcorr.to_frame()["grp"].tolist()
+    # θ's order is intercept, correlation, slope; the table has both deviations first.
+    np.testing.assert_allclose(table["std_error"], errors[[0, 2, 1, 3]])
+    assert "delta method" in table.title
+
+
+@pytest.mark.filterwarnings("ignore::mixedmodels.SingularFitWarning")
+def test_no_standard_error_on_the_boundary() -> None:
+    table = mm.lmer(
+        "Yield ~ 1 + (1 | Batch)", reference_data.load("Dyestuff2")
+    ).variance_components()
+    assert np.isnan(table["std_error"].iloc[0])
+    assert table["std_error"].iloc[1] > 0
+    assert "boundary" in table.notes[0]
