@@ -36,6 +36,7 @@ pub mod columns;
 pub mod complement;
 pub mod component;
 pub mod cross_products;
+pub mod curve;
 pub mod dense;
 pub mod derivative_free;
 pub mod derivatives;

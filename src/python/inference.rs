@@ -2,10 +2,11 @@
 
 use super::fit::PyFit;
 use super::supervise::supervise;
+use crate::curve::Parameter;
 use crate::error::{Error, Result};
 use crate::lmm::Fit;
 use crate::modes;
-use crate::profile::{self, Parameter};
+use crate::profile;
 use crate::variance;
 use numpy::ndarray::Dimension;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};

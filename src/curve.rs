@@ -1,0 +1,359 @@
+//! D(v): the ML deviance with one parameter held at v and all others at their best.
+//!
+//! A coefficient is held by moving its column to the response, a standard deviation by σ = s/λ₁₁, a
+//! correlation ρ = sin α by λ₂₁ = t sin α, λ₂₂ = t cos α; the term's columns stand in an order in which
+//! these are elements of λ. D'(v) is the partial derivative at the inner optimum.
+
+use crate::error::{Error, Result};
+use crate::fixed_matrix::Basis;
+use crate::lambda::{lower_triangle, Small};
+use crate::lmm::Fit;
+use crate::objective::degrees;
+use crate::optimize::{Criterion, Optimizer, Search, Settings};
+use crate::parallel::Team;
+use crate::restricted::{Free, Restricted, Tie};
+use crate::system::System;
+use std::f64::consts::FRAC_PI_2;
+use std::time::Instant;
+
+/// Newton decrement at which an inner optimum is good enough: far below what ζ's tolerance can tell.
+const INNER: f64 = 1e-11;
+/// How much nearer to zero a standard deviation starts when its correlation has changed sign.
+const NEAR: f64 = 0.1;
+/// A parameter this close to the end of its range is there.
+pub const SMALL: f64 = 1e-6;
+
+/// What is profiled.
+#[derive(Clone, Copy, Debug)]
+pub enum Parameter {
+    /// An element of θ: the standard deviation or the correlation that it stands for.
+    Theta(usize),
+    Sigma,
+    /// A column of X.
+    Coefficient(usize),
+}
+
+/// What is held, and where it stands.
+enum Held {
+    /// x_k as a combination of C, in units of ỹ, and the system of the other columns.
+    Coefficient {
+        x: Vec<f64>,
+        rest: Box<System>,
+    },
+    Sigma,
+    /// Place in θ of the diagonal element λ₁₁, and of all elements of its column.
+    Deviation {
+        place: usize,
+        column: Vec<usize>,
+    },
+    /// Places in θ of λ₁₁ with its column, and of λ₂₁ and λ₂₂.
+    Correlation {
+        column: Vec<usize>,
+        sine: usize,
+        cosine: usize,
+    },
+}
+
+/// D(v) of one parameter: for a deviation and σ in units of ỹ, for a correlation in its arcsine.
+pub struct Curve<'f> {
+    pub fit: &'f Fit,
+    held: Held,
+    maps: Vec<Small>,
+    /// θ at the estimate, in the order of `maps`.
+    pub start: Vec<f64>,
+}
+
+/// An inner optimum.
+pub struct Inner {
+    pub deviance: f64,
+    /// D'(v).
+    pub slope: f64,
+    pub theta: Vec<f64>,
+}
+
+impl<'f> Curve<'f> {
+    pub fn new(fit: &'f Fit, parameter: Parameter) -> Curve<'f> {
+        let system = &*fit.system;
+        let groups = system.groups.iter();
+        match parameter {
+            Parameter::Theta(place) => Curve::of_theta(fit, place),
+            Parameter::Sigma => Curve {
+                fit,
+                held: Held::Sigma,
+                maps: groups.map(|group| group.template.map()).collect(),
+                start: fit.internal.clone(),
+            },
+            Parameter::Coefficient(k) => Curve {
+                fit,
+                held: without(system, k),
+                maps: groups.map(|group| group.template.map()).collect(),
+                start: fit.internal.clone(),
+            },
+        }
+    }
+
+    /// The term's columns in an order in which the parameter is λ₁₁, or the angle of λ's second row.
+    fn of_theta(fit: &'f Fit, place: usize) -> Curve<'f> {
+        let system = &*fit.system;
+        let mut maps: Vec<Small> = Vec::new();
+        let (mut start, mut held) = (fit.theta.clone(), Held::Sigma);
+        for group in &system.groups {
+            let (index, entries) = (group.theta_index(), group.template.entries());
+            let Some(own) = index.iter().position(|&other| other == place) else {
+                maps.push(group.template.user_map());
+                continue;
+            };
+            let (row, column) = entries[own];
+            let block = group
+                .template
+                .blocks
+                .iter()
+                .find(|block| block.contains(&row));
+            let block = block.cloned().unwrap_or(row..row + 1);
+            let mut order: Vec<usize> = (0..group.template.cols).collect();
+            let first = if row == column {
+                vec![row]
+            } else {
+                vec![column, row]
+            };
+            let others = block.clone().filter(|k| !first.contains(k));
+            let arranged: Vec<usize> = first.iter().copied().chain(others).collect();
+            order[block.clone()].copy_from_slice(&arranged);
+            maps.push(group.template.user_map().with_columns(&order));
+            let mut lambda = group.lambda(&fit.theta).with_rows(&order);
+            lower_triangle(&mut lambda);
+            let at = |i: usize, j: usize| {
+                let found = entries.iter().position(|&entry| entry == (i, j));
+                found.map_or(place, |k| index[k])
+            };
+            for (&(i, j), &k) in entries.iter().zip(&index) {
+                start[k] = lambda.at(i, j);
+            }
+            let b = block.start;
+            let places: Vec<usize> = block.map(|i| at(i, b)).collect();
+            held = if row == column {
+                Held::Deviation {
+                    place: at(b, b),
+                    column: places,
+                }
+            } else {
+                Held::Correlation {
+                    column: places,
+                    sine: at(b + 1, b),
+                    cosine: at(b + 1, b + 1),
+                }
+            };
+        }
+        Curve {
+            fit,
+            held,
+            maps,
+            start,
+        }
+    }
+
+    /// The user's value in the curve's coordinate.
+    pub fn inner(&self, value: f64) -> f64 {
+        match self.held {
+            Held::Coefficient { .. } => value,
+            Held::Correlation { .. } => value.clamp(-1.0, 1.0).asin(),
+            _ => value / self.fit.system.coordinates.response.scale,
+        }
+    }
+
+    pub fn outer(&self, value: f64) -> f64 {
+        match self.held {
+            Held::Coefficient { .. } => value,
+            Held::Correlation { .. } => value.sin(),
+            _ => value * self.fit.system.coordinates.response.scale,
+        }
+    }
+
+    /// Where the parameter's range ends and the criterion does not.
+    pub fn bound(&self, upwards: bool) -> Option<f64> {
+        match (&self.held, upwards) {
+            (Held::Deviation { .. }, false) => Some(0.0),
+            (Held::Correlation { .. }, true) => Some(FRAC_PI_2),
+            (Held::Correlation { .. }, false) => Some(-FRAC_PI_2),
+            _ => None,
+        }
+    }
+
+    /// Must the value stay above zero?
+    pub fn is_positive(&self) -> bool {
+        matches!(self.held, Held::Sigma | Held::Deviation { .. })
+    }
+
+    /// The best the other parameters can do at `value`, started from θ.
+    pub fn minimise(&self, value: f64, theta: &[f64], team: &Team) -> Result<Inner> {
+        let found = self.solve(value, self.freedom(value, theta), team)?;
+        let Held::Correlation {
+            column,
+            sine,
+            cosine,
+        } = &self.held
+        else {
+            return Ok(found);
+        };
+        let first = column[0];
+        let folded = |theta: &[f64]| {
+            let t = value.sin() * theta[*sine] + value.cos() * theta[*cosine];
+            theta[first] * t < 0.0
+        };
+        if !folded(&found.theta) {
+            return Ok(found);
+        }
+        // λ₁₁t < 0 is the correlation −ρ. The best at ρ is a nearer optimum, or has one of the two
+        // standard deviations at zero, where every correlation is the same.
+        let mut near = theta.to_vec();
+        near[*sine] *= NEAR;
+        near[*cosine] *= NEAR;
+        let nearer = self.solve(value, self.freedom(value, &near), team)?;
+        let candidates = [
+            self.solve(value, Freedom::without(&[*sine, *cosine], theta), team)?,
+            self.solve(value, Freedom::without(column, theta), team)?,
+            nearer,
+        ];
+        let valid = candidates.into_iter().filter(|inner| !folded(&inner.theta));
+        let best = valid.min_by(|a, b| a.deviance.total_cmp(&b.deviance));
+        best.ok_or_else(|| Error::Convergence("no optimum at this correlation".into()))
+    }
+
+    fn solve(&self, value: f64, freedom: Freedom, team: &Team) -> Result<Inner> {
+        let moved;
+        let system = match &self.held {
+            Held::Coefficient { x, rest } => {
+                moved = shifted(rest, x, value);
+                &moved
+            }
+            _ => &*self.fit.system,
+        };
+        let mut problem = Restricted::new(system, self.maps.clone(), team);
+        (problem.free, problem.tie) = (freedom.free, freedom.tie);
+        let free = if freedom.start.is_empty() {
+            freedom.start
+        } else {
+            let settings = Settings {
+                tolerance: INNER,
+                ..Settings::default()
+            };
+            let search = Search::new(
+                &mut problem,
+                &settings,
+                Optimizer::Newton,
+                &|_, _, _| {},
+                Instant::now(),
+            );
+            search.run(freedom.start)?.theta
+        };
+        let deviance = problem.value(&free)?;
+        let slope = if freedom.flat {
+            0.0
+        } else {
+            self.slope(&mut problem, value)?
+        };
+        Ok(Inner {
+            deviance,
+            slope,
+            theta: problem.theta(&free),
+        })
+    }
+
+    /// What may move with the parameter at `value`.
+    fn freedom(&self, value: f64, theta: &[f64]) -> Freedom {
+        let mut freedom = Freedom::without(&[], theta);
+        freedom.flat = false;
+        match &self.held {
+            Held::Coefficient { .. } => {}
+            Held::Sigma => freedom.tie = Tie::Given(value),
+            Held::Deviation { column, .. } if value == 0.0 => {
+                return Freedom::without(column, theta);
+            }
+            &Held::Deviation { place, .. } => {
+                freedom.tie = Tie::Deviation { place, s: value };
+                if theta[place].abs() < SMALL {
+                    let sigma = self.fit.sigma / self.fit.system.coordinates.response.scale;
+                    freedom.start[place] = value / sigma;
+                }
+            }
+            &Held::Correlation { sine, cosine, .. } => {
+                freedom.free[sine] = vec![(sine, value.sin()), (cosine, value.cos())];
+                freedom.start[sine] = theta[sine].hypot(theta[cosine]);
+                freedom.free.remove(cosine);
+                freedom.start.remove(cosine);
+            }
+        }
+        freedom
+    }
+
+    /// D'(v) at the inner optimum where `problem` stands.
+    fn slope(&self, problem: &mut Restricted<'_, '_>, value: f64) -> Result<f64> {
+        let (n, pwrss) = (degrees(&self.fit.system, false), problem.pwrss());
+        Ok(match &self.held {
+            Held::Coefficient { x, .. } => -2.0 * n / pwrss * problem.against_residual(x),
+            Held::Sigma => 2.0 * (n - pwrss / (value * value)) / value,
+            &Held::Deviation { place, .. } => {
+                let theta = problem.at()[place];
+                2.0 * (n - pwrss * (theta / value).powi(2)) / value
+            }
+            &Held::Correlation { sine, cosine, .. } => {
+                let length = value.sin() * problem.at()[sine] + value.cos() * problem.at()[cosine];
+                let gradient = problem.full()?.gradient;
+                length * (value.cos() * gradient[sine] - value.sin() * gradient[cosine])
+            }
+        })
+    }
+}
+
+/// The free parameters of an inner problem and where they start.
+struct Freedom {
+    free: Vec<Free>,
+    tie: Tie,
+    start: Vec<f64>,
+    /// Does the criterion not depend on the parameter held?
+    flat: bool,
+}
+
+impl Freedom {
+    /// All of θ but these elements, which are zero.
+    fn without(places: &[usize], theta: &[f64]) -> Freedom {
+        let left: Vec<usize> = (0..theta.len()).filter(|k| !places.contains(k)).collect();
+        Freedom {
+            free: left.iter().map(|&k| vec![(k, 1.0)]).collect(),
+            tie: Tie::Profiled,
+            start: left.iter().map(|&k| theta[k]).collect(),
+            flat: true,
+        }
+    }
+}
+
+/// The system without column `k` of X, and x_k.
+fn without(system: &System, k: usize) -> Held {
+    let mut rest = system.clone();
+    let others = system
+        .basis
+        .kept
+        .iter()
+        .copied()
+        .filter(|&other| other != k);
+    rest.basis = Basis::new(&system.coordinates, &others.collect::<Vec<_>>());
+    let (place, column) = (system.coordinates.place[k], system.coordinates.columns[k]);
+    let scale = system.coordinates.response.scale;
+    let mut x = vec![0.0; system.width];
+    x[place] = column.scale / scale;
+    if place > 0 && !rest.basis.spanned {
+        x[0] += column.shift / scale;
+    }
+    Held::Coefficient {
+        x,
+        rest: Box::new(rest),
+    }
+}
+
+/// The system of the response less `value` times x.
+fn shifted(rest: &System, x: &[f64], value: f64) -> System {
+    let mut system = rest.clone();
+    let response = system.basis.response.iter_mut();
+    response.zip(x).for_each(|(y, x)| *y -= value * x);
+    system
+}
