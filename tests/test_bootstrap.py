@@ -227,6 +227,8 @@ def test_arguments(model):
         mm.bootstrap(model, 0)
     with pytest.raises(mm.ArgumentError, match="offset"):
         mm.bootstrap(model, 10, offset=-1)
+    with pytest.raises(mm.ArgumentError, match="n_threads"):
+        mm.bootstrap(model, 10, n_threads=0)
     with pytest.raises(mm.ArgumentError, match="function"):
         mm.bootstrap(model, 10, statistic="sigma")
 

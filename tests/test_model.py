@@ -264,7 +264,7 @@ def test_refit_where_rows_are_missing() -> None:
     ("y", "message"),
     [
         (np.zeros(299), "shape"),
-        (np.zeros((300, 1)), "shape"),
+        (np.zeros((1, 300)), "shape"),
         (np.r_[np.nan, np.arange(299)], "row 0"),
         (np.r_[np.arange(299), np.inf], "row 299"),
         (["a"] * 300, "not numbers"),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .model_matrix import ModelMatrices
     from .refits import Refits
 
-__all__ = ["Call", "FittedModel", "ResidualType", "optimize"]
+__all__ = ["Call", "FittedModel", "ResidualType", "check_threads", "optimize"]
 
 Array = NDArray[np.float64]
 ResidualType = Literal["response", "pearson", "deviance", "working", "scaled"]
@@ -63,7 +63,7 @@ def optimize(
     """One fit in the kernel, with its progress line."""
     if not isinstance(REML, bool | np.bool_):
         raise ArgumentError(f"REML is {REML!r}; expected True or False")
-    _check_threads(n_threads)
+    check_threads(n_threads)
     n_theta = sum(len(t.columns) * (len(t.columns) + 1) // 2 for t in matrices.terms)
     criterion = "REML criterion" if REML else "deviance"
     with Progress(criterion, verbose=verbose, callback=callback) as progress:
@@ -75,7 +75,8 @@ def optimize(
         )
 
 
-def _check_threads(n_threads: int | None) -> None:
+def check_threads(n_threads: int | None) -> None:
+    """Refuse a number of threads that is not a whole number of at least 1, or None."""
     if n_threads is not None and not (isinstance(n_threads, Integral) and n_threads >= 1):
         raise ArgumentError(
             f"n_threads is {n_threads!r}; expected a whole number of at least 1, or None for all "
@@ -345,6 +346,7 @@ class FittedModel(ABC):
         """
         from .refits import refit_many, table_response
 
+        check_threads(n_threads)
         if hasattr(y, "columns") or np.ndim(y) == 2:
             return refit_many(self, y, n_threads)
         response = table_response(self, y)

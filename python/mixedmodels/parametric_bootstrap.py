@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .errors import ArgumentError, ConvergenceError, DataError
-from .fitted import FittedModel
+from .fitted import FittedModel, check_threads
 from .parameters import SIGMA, covariance_parameters
 from .refits import Refits
 from .replicates import chunks
@@ -218,6 +218,7 @@ def bootstrap(
     if not isinstance(model, FittedModel):
         raise ArgumentError(f"mm.bootstrap needs a fitted model; got {type(model).__name__}")
     check_replicates(nsim, seed, offset)
+    check_threads(n_threads)
     if not (statistic is None or callable(statistic)):
         raise ArgumentError(f"statistic is {statistic!r}; expected a function of a model, or None")
     threads = n_threads or model._call.n_threads

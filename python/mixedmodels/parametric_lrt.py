@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .distributions import chi2_upper
 from .errors import ArgumentError
-from .fitted import FittedModel
+from .fitted import FittedModel, check_threads
 from .lrt import ROUNDING, by_ml, likelihood_ratio, require_same_data
 from .model import LinearModel
 from .replicates import chunks
@@ -144,6 +144,7 @@ def bootstrap_lrt(
             "smaller model first: mm.bootstrap_lrt(smaller, larger)"
         )
     check_replicates(nsim, seed)
+    check_threads(n_threads)
     require_same_data([m0, m1])
     small, large = by_ml(m0), by_ml(m1)
     threads = n_threads or m1._call.n_threads
