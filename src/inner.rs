@@ -38,15 +38,18 @@ struct LeadingSums {
 impl InnerProducts {
     pub fn new(factor: &Factor<'_>, vectors: &Vectors<'_>, team: &Team) -> Result<InnerProducts> {
         let (count, width) = (vectors.count, factor.system.width);
+        let mut inner = InnerProducts {
+            product: vec![0.0; count * count],
+            columns: vec![0.0; width * count],
+        };
+        if count == 0 {
+            return Ok(inner);
+        }
         let spread = factor.spread(&vectors.rest, count, team);
         let levels = factor.system.leading.levels;
         let task = |task: usize| {
             let range = piece(task, LEVELS, levels);
             pulp::Arch::new().dispatch(|| leading_task(factor, vectors, &spread, range))
-        };
-        let mut inner = InnerProducts {
-            product: vec![0.0; count * count],
-            columns: vec![0.0; width * count],
         };
         let mut leading = Vec::new();
         team.fold(levels.div_ceil(LEVELS), task, |part: LeadingSums| {

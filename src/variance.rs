@@ -202,7 +202,9 @@ pub fn information(fit: &Fit, team: &Team) -> Result<Information> {
         .iter()
         .map(|h| h / profile.pwrss)
         .collect();
-    let hessian = if affordable(factor, &directions) {
+    let hessian = if directions.is_empty() {
+        Vec::new()
+    } else if affordable(factor, &directions) {
         let g = g(factor, &profile, fit.reml, (&whitened, &solution), team)?;
         let mut hessian = curvature(&directions, &g);
         let m = degrees(system, fit.reml);

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .confint import percent
 from .distributions import check_level, normal_quantile
 from .errors import ArgumentError
 from .parameters import covariance_parameters
@@ -94,10 +95,11 @@ def confint(b: Bootstrap, level: float = 0.95, type: IntervalType = "percentile"
     if type == "bca":
         levels = _corrected(values.to_numpy(), estimate, tails, _acceleration(b))
     columns = values.to_numpy().T
-    ends = np.array([np.nanquantile(c, at) for c, at in zip(columns, levels, strict=True)])
+    quantiles = [np.nanquantile(c, at) for c, at in zip(columns, levels, strict=True)]
+    ends: Array = np.array(quantiles, dtype=np.float64)
     if type == "basic":
         ends = 2 * estimate[:, None] - ends[:, ::-1]
-    low, high = (f"{100 * tail:.3g} %" for tail in tails)
+    low, high = percent(level)
     names = [b.labels.get(str(name), str(name)) for name in values.columns]
     title = f"{100 * level:g} % {TITLES[type]} intervals, parametric bootstrap of {b.nsim}"
     return ResultTable.of(

@@ -17,11 +17,11 @@ from .tables import ResultTable
 
 if TYPE_CHECKING:
     from .fitted import FittedModel
+    from .parametric_bootstrap import IntervalType
 
 __all__ = ["confint", "percent"]
 
 Array = NDArray[np.float64]
-BOOTSTRAPS = ("percentile", "basic", "bca")
 
 
 def confint(
@@ -33,7 +33,7 @@ def confint(
     ddf: str | None,
     nsim: int,
     seed: int,
-    boot_type: str,
+    boot_type: IntervalType,
     n_threads: int | None,
     progress: bool,
 ) -> ResultTable:
@@ -190,12 +190,17 @@ def _bootstrapped(
     level: float,
     nsim: int,
     seed: int,
-    boot_type: str,
+    boot_type: IntervalType,
     options: dict[str, Any],
 ) -> ResultTable:
-    if boot_type not in BOOTSTRAPS:
-        raise ArgumentError(f"boot_type={boot_type!r}: choose {', '.join(BOOTSTRAPS)}")
     from .parametric_bootstrap import bootstrap
 
-    found = bootstrap(model, nsim, seed, **options)
-    return found.confint(level, boot_type, parm)
+    found = bootstrap(model, nsim, seed, **options).confint(level, boot_type)
+    fixed = set(model.fixef.index)
+    rows = zip(found.index, found["parameter"], found["estimate"], strict=True)
+    parameters = [
+        Profiled(name, label, "beta" if name in fixed else "theta", k, estimate, np.nan)
+        for k, (name, label, estimate) in enumerate(rows)
+    ]
+    wanted = [p.name for p in chosen(parameters, parm)]
+    return ResultTable.of(found.loc[wanted], found.title, found.notes)

@@ -46,7 +46,7 @@ NAMES = {
     "kenward-roger": "Kenward-Roger's method",
     "residual": "residual degrees of freedom (n − rank X)",
     "asymptotic": "the normal distribution (infinite degrees of freedom)",
-    "none": "no tests",
+    "none": "no method (t values only)",
 }
 FEWEST = 2.0  # degrees of freedom at which the mean of F ceases to exist
 RANK = 1e-10  # eigenvalues below this share of the largest are zero
@@ -258,7 +258,8 @@ def parameter_variance(model: FittedModel) -> Array:
     scale = 1 / np.sqrt(np.maximum(np.abs(np.diag(hessian)), 1e-300))
     values, vectors = np.linalg.eigh(hessian * np.outer(scale, scale))
     inverse = np.where(values > RANK * values.max(), 1 / np.where(values == 0, 1, values), 0.0)
-    return 2 * (vectors * inverse) @ vectors.T * np.outer(scale, scale)
+    variance: Array = 2 * (vectors * inverse) @ vectors.T * np.outer(scale, scale)
+    return variance
 
 
 # --- Kenward and Roger ---

@@ -12,6 +12,7 @@ import pandas as pd
 
 if TYPE_CHECKING:
     from .fitted import FittedModel
+    from .inference import Inference
 
 __all__ = ["MakeTables", "statistics"]
 
@@ -32,7 +33,7 @@ class MakeTables:
     @property
     def __maketables_coef_table__(self) -> pd.DataFrame:
         """b, se, t, p, df, ci95l, ci95u by coefficient; tests by the model's default ddf."""
-        table = cast("FittedModel", self).coefficients()
+        table = cast("Inference", self).coefficients()
         frame = pd.DataFrame(table).set_index("term").rename(columns=COLUMNS)
         return frame.rename_axis("Coefficient")[list(COLUMNS.values())]
 

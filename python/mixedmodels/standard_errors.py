@@ -33,7 +33,7 @@ def sd_correlation_errors(model: LinearMixedModel) -> Array:
     """
     gradients = _gradients(model)
     variance = np.einsum("ks,st,kt->k", gradients, parameter_variance(model), gradients)
-    return np.sqrt(np.maximum(variance, 0.0))
+    return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
 
 
 def _gradients(model: LinearMixedModel) -> Array:
@@ -86,7 +86,8 @@ def variance_components(model: LinearMixedModel) -> ResultTable:
     frame = model.varcorr.to_frame()
     in_theta = {name: k for k, name in enumerate(_theta_rows(model))}
     errors = sd_correlation_errors(model)
-    order = [in_theta.get((r.grp, r.var1, r.var2), len(parameters)) for r in frame.itertuples()]
+    rows = zip(frame["grp"], frame["var1"], frame["var2"], strict=True)
+    order = [in_theta.get(row, len(parameters)) for row in rows]
     frame["std_error"] = errors[order]
     singular = np.isnan(frame["std_error"]).any()
     notes = (

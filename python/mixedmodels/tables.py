@@ -16,7 +16,7 @@ from .text import decimals, escape, html_table, notes_html, p_values, right_tabl
 __all__ = ["ResultTable"]
 
 WIDTH = 92  # characters of a note's line
-COUNTS = ("npar", "Df", "NumDF", "nobs")
+COUNTS = ("npar", "Df", "NumDF", "num_df", "nobs")
 P_VALUES = ("Pr(", "p_value", "p.value")
 
 
@@ -54,11 +54,12 @@ class ResultTable(pd.DataFrame):
 
     def _names(self) -> list[str]:
         """Row names; none where rows are only numbered."""
-        return [""] * len(self) if isinstance(self.index, pd.RangeIndex) else self.index.map(str)
+        numbered = isinstance(self.index, pd.RangeIndex)
+        return ["" if numbered else str(name) for name in self.index]
 
     def __str__(self) -> str:
         header = [str(c) for c in self.columns]
-        table = right_table(header, self._cells(), list(self._names()))
+        table = right_table(header, self._cells(), self._names())
         notes = [textwrap.fill(note, WIDTH, subsequent_indent="  ") for note in self.notes]
         return "\n".join([*([self.title] if self.title else []), table, *notes])
 
@@ -67,7 +68,7 @@ class ResultTable(pd.DataFrame):
     def _repr_html_(self) -> str:
         header = [str(c) for c in self.columns]
         title = f"<p>{escape(self.title)}</p>" if self.title else ""
-        table = html_table(header, self._cells(), list(self._names()))
+        table = html_table(header, self._cells(), self._names())
         return title + table + notes_html(self.notes)
 
 
