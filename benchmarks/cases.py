@@ -19,7 +19,7 @@ class Case:
     formula: str  # REML throughout
     data: Callable[[], pd.DataFrame]
     calls: int = 1  # timed calls in one process; the median counts
-    refit: bool = False  # time the refit of a fitted model with a new response
+    task: str = "fit"  # what is timed: the whole call, or a task of packages.py on a fitted model
     skip: tuple[str, ...] = ()  # packages that cannot fit it at all
 
 
@@ -48,6 +48,15 @@ def one_factor(n: int = 1_000_000, groups: int = 20_000) -> pd.DataFrame:
     b = r.standard_normal((groups, 2)) @ np.linalg.cholesky([[1, 0.2], [0.2, 0.25]]).T
     y = 1 + X @ [0.5, -0.3, 0.2, 0, 1] + b[g, 0] + b[g, 1] * X[:, 0] + 2 * r.standard_normal(n)
     return pd.DataFrame({"y": y, **{f"x{k + 1}": X[:, k].copy() for k in range(5)}, "g": g})
+
+
+def many_groups(n: int = 100_000, groups: int = 5_000) -> pd.DataFrame:
+    """Random intercepts and slopes, for a bootstrap of a large model."""
+    r = np.random.default_rng(2)
+    g, x = r.integers(0, groups, n), r.normal(size=n)
+    b = r.normal(size=(groups, 2)) * [0.7, 0.3]
+    y = 1 + 0.5 * x + b[g, 0] + b[g, 1] * x + r.normal(size=n)
+    return pd.DataFrame({"y": y, "x": x, "g": g})
 
 
 def crossed(n: int = 200_000) -> pd.DataFrame:
@@ -79,24 +88,28 @@ def maximal(n: int = 8000) -> pd.DataFrame:
 
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
+RATINGS = "y ~ service + (1 | s) + (1 | d) + (1 | dept)"
+MILLION = "y ~ x1 + x2 + x3 + x4 + x5 + (1 + x1 | g)"
 CASES = {
     case.name: case
     for case in [
         Case("sleepstudy", SLEEP, sleepstudy, calls=51),
-        Case("sleepstudy-refit", SLEEP, sleepstudy, calls=201, refit=True, skip=("statsmodels",)),
-        Case(
-            "insteval",
-            "y ~ service + (1 | s) + (1 | d) + (1 | dept)",
-            insteval,
-            skip=("statsmodels",),
-        ),
+        Case("sleepstudy-refit", SLEEP, sleepstudy, calls=201, task="refit"),
+        Case("sleepstudy-profile", SLEEP, sleepstudy, calls=21, task="profile"),
+        Case("sleepstudy-bootstrap", SLEEP, sleepstudy, calls=5, task="bootstrap"),
+        Case("sleepstudy-10000-responses", SLEEP, sleepstudy, calls=3, task="refit-many"),
+        Case("insteval", RATINGS, insteval, skip=("statsmodels",)),
+        Case("insteval-satterthwaite", RATINGS, insteval, calls=3, task="satterthwaite"),
         Case(
             "insteval-slopes",
             "y ~ service + (1 | s) + (service | d)",
             insteval,
             skip=("statsmodels",),
         ),
-        Case("million-rows", "y ~ x1 + x2 + x3 + x4 + x5 + (1 + x1 | g)", one_factor),
+        Case("million-rows", MILLION, one_factor),
+        Case("million-rows-satterthwaite", MILLION, one_factor, calls=3, task="satterthwaite"),
+        Case("100000-rows-kenward-roger", "y ~ x + (x | g)", many_groups, task="kenward-roger"),
+        Case("100000-rows-bootstrap", "y ~ x + (x | g)", many_groups, task="bootstrap"),
         Case("crossed", "y ~ x + (1 | u) + (1 | i)", crossed, skip=("statsmodels",)),
         Case(
             "maximal",

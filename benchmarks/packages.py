@@ -1,9 +1,12 @@
-"""How each package fits a case: `fit(formula, frame) -> (model, −2 log L or REML criterion)`."""
+"""How each package fits a case, `fit(formula, frame) -> (model, −2 log L or REML criterion)`, and
+what is done with the fitted model."""
 
 from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -41,12 +44,42 @@ def statsmodels(formula: str, frame: pd.DataFrame) -> Fitted:
     return result, -2 * result.llf
 
 
-def refit(package: str, model: Any, formula: str, frame: pd.DataFrame) -> Any:
-    """The fastest way that the package offers to fit the same model to another response."""
-    response = frame[formula.split(" ~ ")[0]].to_numpy()
-    if package in ("mixedmodels", "mixedlm"):
-        return model.refit(response)
-    return glmm(formula, frame)
+def response(formula: str, frame: pd.DataFrame) -> Any:
+    return frame[formula.split(" ~ ")[0]].to_numpy()
+
+
+def refit_many(model: Any, formula: str, frame: pd.DataFrame) -> Any:
+    import numpy as np
+
+    y = response(formula, frame)
+    noise = np.random.default_rng(0).normal(size=(len(y), 10_000))
+    return model.refit(y[:, None] + noise)
+
+
+# Tasks on a fitted model, package by package; packages not named have none.
+TASKS: dict[str, dict[str, Callable[[Any, str, pd.DataFrame], Any]]] = {
+    "refit": {  # the fastest way that the package offers to fit another response
+        "mixedmodels": lambda model, formula, frame: model.refit(response(formula, frame)),
+        "mixedlm": lambda model, formula, frame: model.refit(response(formula, frame)),
+        "glmm": lambda model, formula, frame: glmm(formula, frame),
+    },
+    "refit-many": {"mixedmodels": refit_many},
+    "satterthwaite": {
+        # A new object of the same fit each time: the model keeps what it has computed.
+        "mixedmodels": lambda model, *_: replace(model).coefficients("satterthwaite"),
+    },
+    "kenward-roger": {
+        "mixedmodels": lambda model, *_: replace(model).coefficients("kenward-roger"),
+    },
+    "profile": {"mixedmodels": lambda model, *_: model.confint(method="profile")},
+    "bootstrap": {"mixedmodels": lambda model, *_: bootstrap(model)},
+}
+
+
+def bootstrap(model: Any) -> Any:
+    import mixedmodels as mm
+
+    return mm.bootstrap(model, 1000, seed=1, progress=False).to_frame()
 
 
 FIT = {"mixedmodels": mixedmodels, "glmm": glmm, "mixedlm": mixedlm, "statsmodels": statsmodels}

@@ -21,8 +21,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cases import CASES, Case
+from packages import TASKS
 
 HERE = Path(__file__).resolve().parent
+# lme4.R knows these; a bootstrap of 100,000 rows would take it hours.
+LME4_TASKS = dict.fromkeys(TASKS, ()) | {"profile": ("lme4",), "bootstrap": ("lme4",)}
 RIVALS = {"glmm": ["glmm"], "mixedlm": ["mixedlm"], "statsmodels": ["statsmodels"]}
 
 
@@ -67,7 +70,8 @@ def command(package: str, case: Case, scratch: Path) -> list[str] | None:
     table = scratch / f"{case.name}.csv"
     if not table.exists():
         case.data().to_csv(table, index=False)
-    return ["Rscript", str(HERE / "lme4.R"), str(table), case.formula, str(case.calls)]
+    calls = str(case.calls if case.task == "fit" else 1)
+    return ["Rscript", str(HERE / "lme4.R"), str(table), case.formula, calls, case.task]
 
 
 def run_once(words: list[str], result: Result, limit: float) -> None:
@@ -83,14 +87,23 @@ def run_once(words: list[str], result: Result, limit: float) -> None:
     result.runs.append(json.loads(done.stdout.splitlines()[-1]))
 
 
+def can(package: str, case: Case) -> bool:
+    """Does the package fit the case and have its task?"""
+    if case.task == "fit":
+        return package not in case.skip
+    return package in (LME4_TASKS[case.task] if package == "lme4" else TASKS[case.task])
+
+
 def run_case(case: Case, packages: list[str], repeat: int, limit: float) -> dict[str, Result]:
-    results = {package: Result() for package in packages if package not in case.skip}
+    results = {package: Result() for package in packages if can(package, case)}
     with tempfile.TemporaryDirectory() as scratch:
         for repetition in range(repeat):
             order = list(results) if repetition % 2 == 0 else list(results)[::-1]
             for package in order:
-                if results[package].failure or (package == "lme4" and case.refit):
-                    continue
+                if results[package].failure or (
+                    package == "lme4" and repetition and case.task != "fit"
+                ):
+                    continue  # a task takes lme4 seconds to minutes: once is enough
                 words = command(package, case, Path(scratch))
                 if words is None:
                     results[package].failure = "not installed"

@@ -37,16 +37,17 @@ def measure(package: str, case_name: str) -> dict[str, float | None]:
     packages.quiet()
     fit(SLEEP, sleepstudy())  # imports, thread pools, first-use costs: not timed
     frame = case.data()
-    if case.refit:
+    task, model = packages.TASKS.get(case.task, {}).get(package), None
+    if task is not None:
         model, _ = fit(case.formula, frame)
-        packages.refit(package, model, case.formula, frame)
+        task(model, case.formula, frame)
     gc.collect()
     reset_peak()
     before, seconds, criterion = memory("VmRSS"), [], None
     for _ in range(case.calls):
         start = time.perf_counter()
-        if case.refit:
-            packages.refit(package, model, case.formula, frame)
+        if task is not None:
+            task(model, case.formula, frame)
         else:
             _, criterion = fit(case.formula, frame)
         seconds.append(time.perf_counter() - start)

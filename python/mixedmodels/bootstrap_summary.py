@@ -90,8 +90,8 @@ def confint(b: Bootstrap, level: float = 0.95, type: IntervalType = "percentile"
             "resume the bootstrap"
         )
     estimate: Array = b.estimate[values.columns].to_numpy(dtype=np.float64)
-    tails: Array = np.asarray([(1 - level) / 2, (1 + level) / 2], dtype=np.float64)
-    levels = np.tile(tails, (values.shape[1], 1))
+    tails = np.array([(1 - level) / 2, (1 + level) / 2])
+    levels: Array = np.tile(tails, (values.shape[1], 1))
     if type == "bca":
         levels = _corrected(values.to_numpy(), estimate, tails, _acceleration(b))
     columns = values.to_numpy().T
