@@ -95,7 +95,7 @@ def confint(b: Bootstrap, level: float = 0.95, type: IntervalType = "percentile"
         levels = _corrected(values.to_numpy(), estimate, tails, _acceleration(b))
     columns = values.to_numpy().T
     quantiles = [_quantiles(x, at) for x, at in zip(columns, levels, strict=True)]
-    ends: Array = np.array(quantiles, dtype=np.float64)
+    ends = np.asarray(quantiles, dtype=np.float64).reshape(-1, 2)
     if type == "basic":
         ends = 2 * estimate[:, None] - ends[:, ::-1]
     low, high = percent(level)
