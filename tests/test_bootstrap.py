@@ -116,6 +116,16 @@ def test_singular_replicates_are_counted_and_kept():
     assert b.converged.all()
 
 
+def test_share_of_zero_variances_is_exact():
+    # Balanced data: the variance is zero where the mean square between is below that within.
+    from scipy.stats import f
+
+    m = mm.lmer("Yield ~ 1 + (1 | Batch)", load("Dyestuff"))
+    expected = f.cdf(1 / (1 + 5 * m.theta[0] ** 2), 5, 24)
+    share = mm.bootstrap(m, 10_000, seed=1).n_singular / 10_000
+    assert abs(share - expected) < 4 * np.sqrt(expected / 10_000)
+
+
 def test_other_models():
     regression = mm.lm("Reaction ~ Days", load("sleepstudy"))
     b = mm.bootstrap(regression, 500, seed=1)
@@ -208,6 +218,25 @@ def test_bca_interval_by_its_formula(model, boot):
     expected = np.quantile(x, ndtr(z0 + z / (1 - a * z)))
     got = boot.confint(type="bca").loc[".sigma", ["2.5 %", "97.5 %"]].astype(float)
     np.testing.assert_allclose(got, expected, rtol=1e-8)
+
+
+def test_a_correlation_that_does_not_exist_is_explained():
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"g": np.repeat(np.arange(12), 5), "x": np.tile(np.arange(5.0), 12)})
+    data["y"] = data["x"] + rng.normal(size=60)
+    data["y"] -= data.groupby("g")["y"].transform("mean") - data["y"].mean()
+    with pytest.warns(mm.SingularFitWarning):
+        m = mm.lmer("y ~ x + (x | g)", data)
+    b = mm.bootstrap(m, 200, seed=1)
+    assert b.n_singular > 50
+    assert b.n_failed == 0  # θ = 0 is found although the last steps towards it underflow
+    for kind in ("percentile", "basic", "bca"):
+        table = b.confint(type=kind)
+        missing = table[table.iloc[:, 0].isna()].index
+        assert all(any(name in note for note in table.notes) for name in missing)
+        assert np.isfinite(table.loc[[".sig01", ".sigma", "x"]].iloc[:, :2].astype(float)).all(
+            axis=None
+        )
 
 
 def test_intervals_that_cannot_be_had(model, boot):

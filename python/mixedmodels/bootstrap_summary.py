@@ -33,13 +33,14 @@ def summary(b: Bootstrap) -> ResultTable:
 
     mean and std_dev are over the replicates that have the statistic; bias is mean − estimate.
     """
-    values = b.to_frame()
+    kept = set(_order(b))
+    values = b.to_frame()[[name for name in b.estimate.index if name in kept]]
     count, mean, deviation = values.count(), values.mean(), values.std()
     columns = {
-        "estimate": b.estimate,
+        "estimate": b.estimate[values.columns],
         "mean": mean,
         "std_dev": deviation,
-        "bias": mean - b.estimate,
+        "bias": mean - b.estimate[values.columns],
         "mc_error": deviation / np.sqrt(count),
     }
     title = f"Parametric bootstrap, {b.nsim} replicates, seed {b.seed}"
@@ -70,8 +71,8 @@ def confint(b: Bootstrap, level: float = 0.95, type: IntervalType = "percentile"
     Raises
     ------
     ArgumentError
-        Too few replicates; or "bca" for a statistic of the caller's, whose acceleration is not
-        known.
+        There are fewer than 10 replicates; or "bca" for a statistic of the caller's, whose
+        acceleration is not known.
 
     References
     ----------
@@ -82,20 +83,18 @@ def confint(b: Bootstrap, level: float = 0.95, type: IntervalType = "percentile"
     if type not in TITLES:
         raise ArgumentError(f"type is {type!r}; choose percentile, basic or bca")
     values = b.to_frame()[_order(b)]
-    counts = values.count()
-    if (counts < FEWEST).any():
-        name = counts.idxmin()
+    if b.nsim - b.n_failed < FEWEST:
         raise ArgumentError(
-            f"{counts.min()} replicates have '{name}'; an interval needs at least {FEWEST}: "
+            f"there are {b.nsim - b.n_failed} replicates; an interval needs at least {FEWEST}: "
             "resume the bootstrap"
         )
-    estimate: Array = b.estimate[values.columns].to_numpy(dtype=np.float64)
-    tails = np.array([(1 - level) / 2, (1 + level) / 2])
-    levels: Array = np.tile(tails, (values.shape[1], 1))
+    estimate: Array = np.array(b.estimate[values.columns], dtype=np.float64)
+    tails: Array = np.asarray([(1 - level) / 2, (1 + level) / 2], dtype=np.float64)
+    levels = np.tile(tails, (values.shape[1], 1))
     if type == "bca":
         levels = _corrected(values.to_numpy(), estimate, tails, _acceleration(b))
     columns = values.to_numpy().T
-    quantiles = [np.nanquantile(c, at) for c, at in zip(columns, levels, strict=True)]
+    quantiles = [_quantiles(x, at) for x, at in zip(columns, levels, strict=True)]
     ends = np.asarray(quantiles, dtype=np.float64).reshape(-1, 2)
     if type == "basic":
         ends = 2 * estimate[:, None] - ends[:, ::-1]
@@ -108,6 +107,14 @@ def confint(b: Bootstrap, level: float = 0.95, type: IntervalType = "percentile"
         _notes(b),
         index=values.columns,
     )
+
+
+def _quantiles(x: Array, levels: Array) -> Array:
+    """Quantiles of the replicates that have the statistic; NaN where too few do, as a note says."""
+    x = x[np.isfinite(x)]
+    if len(x) < FEWEST or np.isnan(levels).any():
+        return np.full(len(levels), np.nan)
+    return np.asarray(np.quantile(x, levels), dtype=np.float64)
 
 
 def _order(b: Bootstrap) -> list[str]:
@@ -130,12 +137,23 @@ def _notes(b: Bootstrap) -> list[str]:
     stopped = int((~b.converged).sum()) - b.n_failed
     if stopped > 0:
         notes.append(f"{stopped} replicates have not converged; they are kept.")
-    for parameter in covariance_parameters(b.model._matrices.terms) if not b.statistic else ():
+    return notes if b.statistic else notes + _missing_correlations(b)
+
+
+def _missing_correlations(b: Bootstrap) -> list[str]:
+    """A correlation with a standard deviation of zero does not exist."""
+    notes = []
+    for parameter in covariance_parameters(b.model._matrices.terms):
         missing = int(b.to_frame()[parameter.name].isna().sum()) - b.n_failed
         if missing > 0:
             notes.append(
                 f"{parameter.name}: no correlation exists in {missing} replicates, where a "
                 "standard deviation is zero; they are left out."
+            )
+        if np.isnan(b.estimate[parameter.name]):
+            notes.append(
+                f"{parameter.name}: the model itself has no such correlation, for a standard "
+                "deviation is zero; only percentiles of the replicates can be given."
             )
     return notes
 
@@ -149,9 +167,9 @@ def _corrected(values: Array, estimate: Array, tails: Array, acceleration: Array
 
     present = np.isfinite(values).sum(axis=0)
     below = np.where(np.isnan(values), 0.0, (values < estimate) + 0.5 * (values == estimate))
-    share = below.sum(axis=0) / present
+    share = np.where(np.isnan(estimate), np.nan, below.sum(axis=0) / np.maximum(present, 1))
     # An estimate beyond all replicates would ask for a quantile that they do not have.
-    bias = normal_quantile(np.clip(share, 0.5 / present, 1 - 0.5 / present))[:, None]
+    bias = normal_quantile(np.clip(share, 0.5 / len(values), 1 - 0.5 / len(values)))[:, None]
     shifted = bias + normal_quantile(tails)
     return np.asarray(ndtr(bias + shifted / (1 - acceleration[:, None] * shifted)))
 
@@ -164,7 +182,8 @@ def _acceleration(b: Bootstrap) -> Array:
             'only: use type="percentile" or "basic" for another statistic'
         )
     values = jackknife(b.model).to_frame()[_order(b)].to_numpy()
-    deviations = np.nan_to_num(np.nanmean(values, axis=0) - values)
+    present = np.maximum(np.isfinite(values).sum(axis=0), 1)
+    deviations = np.nan_to_num(np.nansum(values, axis=0) / present - values)
     squares = (deviations**2).sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         skewness = (deviations**3).sum(axis=0) / (6 * squares**1.5)
