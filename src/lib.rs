@@ -21,7 +21,10 @@
 //!     │  zeros of θ and their multipliers                                   multipliers
 //!     ▼
 //!  Fit: β, σ, θ, conditional modes, verdict                              lmm · estimates · modes
-//!        criterion at any θ, linear predictor, picture                      evaluate · predictor · describe
+//!     │  criterion at any θ, linear predictor, picture                      evaluate · predictor · describe
+//!     │  directions D, c'Z̃'V⁻¹Z̃c', traces over components of levels          direction · inner · traces · component · square
+//!     │  exact Hessian, what degrees of freedom are made of                 variance
+//!     │  profiles: a curve's inner problems, the walk along it              restricted · curve · profile
 //!     │  other responses on the same analysis, new ones, fewer rows
 //!     ▼
 //!  Estimates of many fits                                                refit · responses · simulate · philox · jackknife
