@@ -428,7 +428,9 @@ class Inference(MakeTables, FittedModel):
         ----------
         type
             "CR0": plain; "CR1": times G/(G − 1) for G clusters; "CR2": bias-reduced, with
-            Satterthwaite degrees of freedom (Bell & McCaffrey 2002; Pustejovsky & Tipton 2018).
+            Satterthwaite degrees of freedom (Bell & McCaffrey 2002; Pustejovsky & Tipton 2018), as
+            in R's clubSandwich. With prior weights CR2 is that of the rows times √w, which matters
+            only where weights vary within clusters.
         cluster
             A grouping factor's or column's name, or labels of the rows used or of the table's
             rows, by position. Default: the coarsest grouping factor; required where factors cross,
@@ -443,9 +445,10 @@ class Inference(MakeTables, FittedModel):
         ------
         ArgumentError
             No cluster can be taken for granted; CR2 where a level of a grouping factor lies in
-            several clusters.
+            several clusters, or a cluster has thousands of random effects.
         DataError
-            Labels are missing, of the wrong number or all equal.
+            Labels are missing, of the wrong number or all equal; CR2 where digits are lost to a
+            predictor very far from zero.
         """
         from .robust import vcov_robust
 
