@@ -10,7 +10,7 @@ clubSandwich) adjust the residuals of a cluster by
 (index c left out; any root D of V, V = D'D, gives the same A = D'(D(V − UU')D')^(+1/2)D), and the
 sum of ss', s = U'V⁻¹Ae, is unbiased if V is right. Let ũ = V^(-1/2)U and ẽ = V^(-1/2)e be whitened,
 Σ ũ'ũ = I, and H = (I − ũũ')^(1/2), so that B = VH²V. With the polar decomposition HV = WB^(1/2) and
-ẽ = HH⁺ẽ,
+ẽ = HH⁺ẽ (where H is singular residuals are zero),
 
     s = ũ'B^(+1/2)Vẽ = (Wũ)'H⁺ẽ.
 
