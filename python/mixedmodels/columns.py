@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import pandas as pd
 
 from .errors import DataError
 from .factors import Factor, factorise
+from .lazy import lazy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,7 +53,7 @@ class Column:
         self.name = name
         self._series = series  # a narwhals Series
 
-    @cached_property
+    @lazy
     def kind(self) -> str:
         dtype = self._series.dtype
         if dtype.is_numeric():
@@ -76,14 +76,14 @@ class Column:
         }  # fmt: skip
         return kinds.get(inferred, "object")
 
-    @cached_property
+    @lazy
     def _objects(self) -> NDArray[Any]:
         native = self._series.to_native()
         if isinstance(native, pd.Series):
             return native.to_numpy()
         return np.asarray(self._series.to_numpy())
 
-    @cached_property
+    @lazy
     def numeric(self) -> NDArray[np.float64]:
         """(n,) float64, NaN where missing: the caller's memory, not a copy, where it can be."""
         if self.kind == "date":
@@ -114,7 +114,7 @@ class Column:
         )
         return np.asarray(seconds / 86400.0 if is_date else seconds, dtype=np.float64)
 
-    @cached_property
+    @lazy
     def factor(self) -> Factor:
         """The column as a factor, every declared or occurring level in order."""
         native = self._series.to_native()
@@ -214,7 +214,7 @@ class Table:
             return len(self._native) if isinstance(self._native, pd.DataFrame) else len(self._frame)  # type: ignore[arg-type]
         return max((len(v) if np.ndim(v) else 0 for v in self._mapping.values()), default=0)
 
-    @cached_property
+    @lazy
     def index(self) -> pd.Index[Any]:
         """The pandas index of the rows (0, 1, ... for tables without one)."""
         if isinstance(self._native, pd.DataFrame):

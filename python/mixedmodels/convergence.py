@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .errors import ConvergenceWarning, RankDeficiencyWarning, SingularFitWarning, warn
+from .lazy import lazy
 from .varcorr import VarCorr, templates
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Convergence:
         names = [term_label(term) for term in self._terms]
         return pd.Series(self._fit.multipliers, index=names, name="multiplier", dtype=float)
 
-    @cached_property
+    @lazy
     def _hessian(self) -> Array:
         return np.asarray(self._fit.information()["hessian"], dtype=float)
 
@@ -105,7 +105,7 @@ class Convergence:
         demand."""
         return self._hessian.copy()
 
-    @cached_property
+    @lazy
     def _eigenvalues(self) -> Array:
         return np.asarray(np.linalg.eigvalsh(self._hessian), dtype=float)
 

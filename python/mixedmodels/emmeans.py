@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import chain, combinations
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from .distributions import check_level, t_quantile, t_two_sided
 from .errors import ArgumentError
 from .estimability import Estimability
 from .factors import level_label
+from .lazy import lazy
 from .marginal_notes import adjustment_notes, grid_notes
 from .mean_contrasts import contrast_coefficients
 from .multiplicity import adjusted_p_values, check_adjustment, critical_values
@@ -136,7 +136,7 @@ class MarginalMeans:
     _estimable: Estimability = field(repr=False)
     _notes: tuple[str, ...] = field(repr=False)
 
-    @cached_property
+    @lazy
     def table(self) -> ResultTable:
         """The means as a table that also prints how they were made."""
         tests = self._tests(self._L, self._offset)

@@ -6,11 +6,12 @@ Models, §5.4). The columns that were kept give N: X_dropped = X_kept A, hence N
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .lazy import lazy
 
 if TYPE_CHECKING:
     from .fitted import FittedModel
@@ -38,7 +39,7 @@ class Estimability:
         outside = np.linalg.norm(rows @ basis, axis=1)
         return np.asarray(outside <= TOLERANCE * np.linalg.norm(rows, axis=1))
 
-    @cached_property
+    @lazy
     def _null_space(self) -> tuple[Array, Array]:
         """Scales of the columns, (p,), and an orthonormal basis of the scaled X's null space."""
         X = np.array(self._model._design.fixed_matrix(), dtype=float)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from .convergence import Convergence
 from .errors import ArgumentError
 from .fitted import optimize
 from .inference import Inference
+from .lazy import lazy
 from .random_effects import RandomEffects, coefficients_by_group, random_effects
 from .varcorr import VarCorr
 
@@ -54,7 +54,7 @@ class LinearMixedModel(Inference):
         """
         return np.array(self._fit.theta)
 
-    @cached_property
+    @lazy
     def varcorr(self) -> VarCorr:
         """Variances, standard deviations and correlations of the random effects; see `VarCorr`."""
         return VarCorr.from_theta(self.theta, self.sigma, self._matrices.terms)
@@ -99,7 +99,7 @@ class LinearMixedModel(Inference):
         """Whether a variance is estimated as zero or a correlation as ±1."""
         return bool(self._fit.singular)
 
-    @cached_property
+    @lazy
     def convergence(self) -> Convergence:
         """Gradient, curvature, evaluations, reason and remarks; see `Convergence`."""
         return Convergence(self._fit, self._matrices.terms)
@@ -250,7 +250,7 @@ class LinearMixedModel(Inference):
 class LinearModel(Inference):
     """A fitted ordinary regression, made by `lm`: the baseline beside a mixed model."""
 
-    @cached_property
+    @lazy
     def _minus2loglik(self) -> float:
         """ML, as R's logLik(lm): n (1 + log(2π RSS/n)) − Σ log w."""
         n, weights = self.nobs, self._matrices.weights

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from .evaluate import Evaluator
 from .expression import Call, Expression, column_expression, parse_expression
 from .factors import Factor, show
 from .formula import Formula
+from .lazy import lazy
 from .transforms import Matrix
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class ModelFrame:
         """Number of rows kept."""
         return self.table.n if self.rows is None else len(self.rows)
 
-    @cached_property
+    @lazy
     def index(self) -> pd.Index[Any]:
         """The pandas index of the whole table."""
         return self.table.index

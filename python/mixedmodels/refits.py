@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .errors import DataError
+from .lazy import lazy
 from .parameters import SIGMA, covariance_parameters, sds_and_correlations
 from .simulate import on_table
 
@@ -93,7 +93,7 @@ class Refits:
         labels = [p.label for p in covariance_parameters(self._terms)]
         return self._frame(self._covariance_values, [*labels, "sigma"])
 
-    @cached_property
+    @lazy
     def _covariance_values(self) -> Array:
         sizes = [len(term.columns) for term in self._terms]
         theta, sigma = self._arrays["theta"], self._arrays["sigma"]

@@ -18,7 +18,6 @@ Estimable Functions"; Kuznetsova, Brockhoff & Christensen (2017), J. Stat. Softw
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 
 from .effects import Effects, sum_coded_effects
 from .errors import DataError
+from .lazy import lazy
 from .model_spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class FixedPart:
         labels = spec.formula.fixed.labels()
         return cls(model, spec, labels, kept, dropped, term)
 
-    @cached_property
+    @lazy
     def R(self) -> Array:
         """(p, p), X = QR: all that types I and II need of the rows, and type III for columns that
         were dropped."""
