@@ -44,8 +44,10 @@ def summarize_mixed(model: LinearMixedModel, ddf: str | None) -> LinearMixedSumm
 
 def summarize_linear(model: LinearModel, ddf: str | None) -> LinearSummary:
     """Collect the numbers of `LinearModel.summary`."""
-    if ddf != "residual":
-        raise ArgumentError(f'ddf={ddf!r}: an ordinary regression has ddf="residual" only')
+    if resolve(model, ddf) != "residual":
+        raise ArgumentError(
+            f'ddf={ddf!r}: the summary of an ordinary regression has "residual" only'
+        )
     r2, adjusted, f, df1 = _r_squared(model)
     weighted = model._matrices.weights is not None
     return LinearSummary(
