@@ -16,10 +16,10 @@ from mixedmodels.ddf import (
     covariance,
     f_test,
     parameter_variance,
-    relative_elements,
     resolve,
     t_tests,
 )
+from mixedmodels.kenward_roger import relative_elements
 
 LMERTEST = sorted(path.stem for path in (reference_data.ROOT / "inference").glob("lmertest_*.json"))
 METHODS = {"satterthwaite": "satterthwaite_coef", "kenward-roger": "kenward_roger_coef"}
@@ -230,6 +230,60 @@ def test_every_kind_of_model_has_degrees_of_freedom(data: str, formula: str, ddf
     assert np.isfinite(tests.df).all()
     assert (tests.df > 1).all()
     assert (tests.df <= m.nobs).all()
+
+
+FAR = {  # name → (shift, scale, tolerance) of a covariate with random slopes
+    "height in cm": (170.0, 1.0, 1e-6),
+    # sums over the rows cancel to (spread/shift)⁴ of themselves in Kenward and Roger's traces
+    "calendar year": (2000.0, 1.0, 1e-3),
+    "in thousandths": (0.0, 1e3, 1e-6),
+    "in millions": (0.0, 1e-6, 1e-6),
+}
+
+
+@pytest.mark.parametrize("ddf", METHODS)
+@pytest.mark.parametrize("name", FAR)
+def test_a_covariates_zero_and_unit_do_not_matter(name: str, ddf: str) -> None:
+    shift, scale, tolerance = FAR[name]
+    data = reference_data.load("sleepstudy")
+    moved = data.assign(Days=shift + scale * data["Days"])
+    here, there = (mm.lmer("Reaction ~ Days + (Days | Subject)", d) for d in (data, moved))
+    L = np.array([[0.0, 1.0]])
+    expected, tests = t_tests(here, L, ddf), t_tests(there, scale * L, ddf)
+    for field in ("estimate", "std_error", "df", "p_value"):
+        value, right = getattr(tests, field), getattr(expected, field)
+        assert value == pytest.approx(right, rel=tolerance), field
+
+
+def test_kenward_roger_says_where_its_digits_are_lost() -> None:
+    data = reference_data.load("sleepstudy")
+    m = mm.lmer("Reaction ~ Days + (Days | Subject)", data.assign(Days=data["Days"] + 1e6))
+    with pytest.raises(mm.ConvergenceError, match="Centre it"):
+        t_tests(m, np.eye(2), "kenward-roger")
+    assert t_tests(m, np.eye(2)).df[1] == pytest.approx(17.0, rel=1e-4)
+
+
+@pytest.mark.parametrize("ddf", ["satterthwaite", "kenward-roger", "residual", "asymptotic"])
+def test_a_mean_far_from_a_covariates_zero_keeps_its_standard_error(ddf: str) -> None:
+    data = reference_data.load("sleepstudy")
+    data = data.assign(Time=data["Days"] * 86400 + 1.7e9)  # seconds since 1970
+    here, there = (mm.lmer(f"Reaction ~ {x} + (1 | Subject)", data) for x in ("Days", "Time"))
+    middle = t_tests(here, np.array([[1.0, 4.5]]), ddf)
+    same = t_tests(there, np.array([[1.0, 4.5 * 86400 + 1.7e9]]), ddf)
+    assert same.std_error == pytest.approx(middle.std_error, rel=1e-6)
+    assert same.df == pytest.approx(middle.df, rel=1e-6)
+    both = f_test(there, np.array([[1.0, 1.7e9], [0.0, 1.0]]), ddf)
+    assert both.statistic == pytest.approx(f_test(here, np.eye(2), ddf).statistic, rel=1e-6)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+def test_contradictions_do_not_depend_on_the_unit(unit: float) -> None:
+    data = reference_data.load("sleepstudy")
+    m = mm.lmer("y ~ Days + (1 | Subject)", data.assign(y=unit * data["Reaction"]))
+    L = np.array([[0.0, 1.0], [0.0, 2.0]])
+    assert f_test(m, L, value=unit * np.array([1.0, 2.0])).num_df == 1
+    with pytest.raises(mm.ArgumentError, match="contradict"):
+        f_test(m, L, value=unit * np.array([1.0, 3.0]))
 
 
 def test_contradicting_hypotheses_are_refused() -> None:

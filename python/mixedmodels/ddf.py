@@ -4,11 +4,12 @@ One function a question: `t_tests` (each row of L alone) and `f_test` (all rows 
 comes from p × p matrices that the kernel makes from the cross-products; no n × n matrix exists.
 
 The kernel's matrices stand in a basis in which X'V⁻¹X is the identity: vcov(β̂) = σ²SS' with S =
-`root`, so a contrast l counts as S'l and Φ disappears from the formulas.
+`root`, so a contrast l counts as S'l and Φ disappears from the formulas. No variance is then a
+difference of large numbers, as l'vcov l is where a covariate lies far from zero.
 
 Sources: Satterthwaite as in Kuznetsova, Brockhoff & Christensen (2017), J. Stat. Softw. 82(13);
-several rows: Fai & Cornelius (1996), J. Stat. Comput. Simul. 54; Kenward & Roger (1997), Biometrics
-53, 983-997.
+several rows: Fai & Cornelius (1996), J. Stat. Comput. Simul. 54. Kenward and Roger's method stands
+in `kenward_roger.py`.
 """
 
 from __future__ import annotations
@@ -28,13 +29,14 @@ if TYPE_CHECKING:
 __all__ = [
     "DdfMethod",
     "FTest",
-    "KenwardRoger",
     "Satterthwaite",
     "TTests",
     "describe",
     "f_test",
+    "inverse",
     "parameter_variance",
     "resolve",
+    "scaled_spectrum",
     "t_tests",
 ]
 
@@ -49,7 +51,8 @@ NAMES = {
     "none": "no method (t values only)",
 }
 FEWEST = 2.0  # degrees of freedom at which the mean of F ceases to exist
-RANK = 1e-10  # eigenvalues below this share of the largest are zero
+RANK = 1e-13  # eigenvalues below this share of the largest are zero
+ROUNDING = 1e-13  # of a sum, relative to its parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +119,8 @@ def t_tests(model: FittedModel, L: Array, ddf: str | None = None) -> TTests:
     method = resolve(model, ddf)
     L = np.atleast_2d(np.asarray(L, dtype=float))
     estimate = L @ _estimates(model)
-    vcov = covariance(model, method)
-    std_error = np.sqrt(np.maximum(np.einsum("ki,ij,kj->k", L, vcov, L), 0.0))
+    rows, inner = _in_basis(model, L, method)
+    std_error = model.sigma * np.sqrt(np.einsum("ki,ij,kj->k", rows, inner, rows))
     df = _degrees(model, L, method)
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = estimate / std_error
@@ -132,16 +135,33 @@ def f_test(
     harmless."""
     method = resolve(model, ddf)
     L = np.atleast_2d(np.asarray(L, dtype=float))
-    gap = L @ _estimates(model) - (0.0 if value is None else np.asarray(value, dtype=float))
-    L, gap = _independent(L, gap)
+    values = np.zeros(len(L)) if value is None else np.asarray(value, dtype=float)
+    L, values = _independent(L, model._information["root"], values)
     if len(L) == 0:
         return FTest(np.nan, 0, np.nan, np.nan)
+    rows, inner = _in_basis(model, L, method)
+    gap = (L @ _estimates(model) - values) / model.sigma
+    statistic = _wald(rows, inner, gap) / len(L)
     if method == "kenward-roger":
-        return model._kenward_roger.f_test(L, gap)
-    vcov = covariance(model, method)
-    statistic = float(gap @ np.linalg.solve(L @ vcov @ L.T, gap)) / len(L)
-    den_df = _joint_degrees(model, L, method)
-    return FTest(statistic, len(L), den_df, _f_p_value(statistic, len(L), den_df))
+        den_df, scale = model._kenward_roger.joint_degrees(rows)
+    else:
+        den_df, scale = _joint_degrees(model, L, method), 1.0
+    statistic *= scale
+    return FTest(statistic, len(L), den_df, f_upper(statistic, len(L), den_df))
+
+
+def _in_basis(model: FittedModel, L: Array, method: DdfMethod) -> tuple[Array, Array]:
+    """Rows L S, and Φ_A/σ² in the basis of S: the identity but for Kenward and Roger."""
+    if method == "kenward-roger":
+        return L @ model._kenward_roger.root, model._kenward_roger.inner
+    return L @ model._information["root"], np.eye(L.shape[1])
+
+
+def _wald(rows: Array, inner: Array, gap: Array) -> float:
+    """gap'(rows inner rows')⁻¹gap by the QR decomposition of rows'."""
+    Q, R = np.linalg.qr(rows.T)
+    z = np.linalg.solve(R.T, gap)
+    return float(z @ np.linalg.solve(Q.T @ inner @ Q, z))
 
 
 def covariance(model: FittedModel, method: DdfMethod) -> Array:
@@ -160,21 +180,27 @@ def _estimates(model: FittedModel) -> Array:
     return np.asarray(model._fit.beta, dtype=float)[_kept(model)]
 
 
-def _independent(L: Array, gap: Array) -> tuple[Array, Array]:
-    """Rows of L that add to those above them; the others say the same or contradict."""
+def _independent(L: Array, root: Array, values: Array) -> tuple[Array, Array]:
+    """Rows of Lβ = values that add to those above them; the others say the same or contradict.
+
+    Judged by L S, for the coefficients may have any units.
+    """
+    rows, sizes = L @ root, np.linalg.norm(np.abs(L) @ np.abs(root), axis=1)
     kept: list[int] = []
-    for k in range(len(L)):
-        if np.linalg.matrix_rank(L[[*kept, k]]) > len(kept):
+    Q = np.zeros((len(root), 0))
+    for k, row in enumerate(rows):
+        new = row - Q @ (Q.T @ row)
+        new -= Q @ (Q.T @ new)
+        length = float(np.linalg.norm(new))
+        if length > ROUNDING * sizes[k]:
             kept.append(k)
+            Q = np.column_stack([Q, new / length])
     for k in set(range(len(L))) - set(kept):
-        weights = np.linalg.lstsq(L[kept].T, L[k], rcond=None)[0] if kept else np.zeros(0)
-        if abs(gap[k] - weights @ gap[kept]) > 1e-8 * (1 + np.abs(gap).max()):
+        weights = np.linalg.lstsq(rows[kept].T, rows[k], rcond=None)[0] if kept else np.zeros(0)
+        size = abs(values[k]) + np.abs(weights) @ np.abs(values[kept])
+        if abs(values[k] - weights @ values[kept]) > 1e-8 * size:
             raise ArgumentError("the hypotheses contradict each other: no β satisfies all of them")
-    return L[kept], gap[kept]
-
-
-def _f_p_value(statistic: float, num_df: int, den_df: float) -> float:
-    return f_upper(statistic, num_df, den_df)
+    return L[kept], values[kept]
 
 
 def _degrees(model: FittedModel, L: Array, method: DdfMethod) -> Array:
@@ -255,108 +281,19 @@ def parameter_variance(model: FittedModel) -> Array:
     hessian[:size, :size] = information["hessian"] + m * np.outer(h, h)
     hessian[:size, size] = hessian[size, :size] = 2 * m * h / sigma
     hessian[size, size] = 4 * m / sigma**2
-    scale = 1 / np.sqrt(np.maximum(np.abs(np.diag(hessian)), 1e-300))
-    values, vectors = np.linalg.eigh(hessian * np.outer(scale, scale))
+    scale, values, vectors = scaled_spectrum(hessian)
+    return 2 * inverse(scale, values, vectors)
+
+
+def scaled_spectrum(matrix: Array) -> tuple[Array, Array, Array]:
+    """Scales s, eigenvalues and eigenvectors of a symmetric matrix with its diagonal scaled to one:
+    what counts as zero then depends on no predictor's unit."""
+    scale = 1 / np.sqrt(np.maximum(np.abs(np.diag(matrix)), 1e-300))
+    values, vectors = np.linalg.eigh(matrix * np.outer(scale, scale))
+    return scale, values, vectors
+
+
+def inverse(scale: Array, values: Array, vectors: Array) -> Array:
+    """The inverse of the matrix on the directions in which it is positive."""
     inverse = np.where(values > RANK * values.max(), 1 / np.where(values == 0, 1, values), 0.0)
-    variance: Array = 2 * (vectors * inverse) @ vectors.T * np.outer(scale, scale)
-    return variance
-
-
-# --- Kenward and Roger ---
-
-
-@dataclass(frozen=True, slots=True)
-class KenwardRoger:
-    """Kenward & Roger (1997): adjusted covariance of β̂, degrees of freedom and scale of F.
-
-    In the basis of S everything is relative to σ² and Φ is the identity.
-    """
-
-    root: Array  # S, (rank, rank)
-    slopes: Array  # P_k, (n, rank, rank); n = elements of Σ and, last, σ²
-    weights: Array  # W, the covariance of their estimates, (n, n)
-    adjusted: Array  # Φ_A σ², the adjusted covariance of β̂, (rank, rank)
-    sigma: float
-
-    @classmethod
-    def of(cls, model: FittedModel) -> KenwardRoger:
-        parts = _with_residual(model)
-        P, Q, T = parts
-        rank = P.shape[1]
-        gap = Q - np.einsum("kab,lbc->klac", P, P)  # Q_kl − P_kΦP_l
-        trace = np.einsum("klaa->kl", Q) + np.einsum("klaa->kl", gap)
-        W = np.linalg.pinv(0.5 * (T - trace), rcond=RANK, hermitian=True)
-        inner = np.eye(rank) + 2 * np.einsum("kl,klab->ab", W, gap)
-        root = model._information["root"]
-        adjusted = model.sigma**2 * root @ (0.5 * (inner + inner.T)) @ root.T
-        return cls(root, P, W, adjusted, model.sigma)
-
-    def degrees(self, L: Array) -> Array:
-        return np.array([self._moments(row[None, :])[0] for row in L])
-
-    def f_test(self, L: Array, gap: Array) -> FTest:
-        den_df, scale = self._moments(L)
-        wald = float(gap @ np.linalg.solve(L @ self.adjusted @ L.T, gap)) / len(L)
-        return FTest(scale * wald, len(L), den_df, _f_p_value(scale * wald, len(L), den_df))
-
-    def _moments(self, L: Array) -> tuple[float, float]:
-        """Denominator degrees of freedom m and scale λ (eq. 5-9 of the paper)."""
-        rows = L @ self.root
-        q = len(rows)
-        theta = rows.T @ np.linalg.solve(rows @ rows.T, rows)
-        products = np.einsum("ab,kbc->kac", theta, self.slopes)
-        traces = np.einsum("kaa->k", products)
-        a1 = float(traces @ self.weights @ traces)
-        a2 = float(np.einsum("kl,kab,lba->", self.weights, products, products))
-        if a2 <= 0:
-            return np.inf, 1.0
-        return _matched_moments(q, a1, a2)
-
-
-def _matched_moments(q: int, a1: float, a2: float) -> tuple[float, float]:
-    b = (a1 + 6 * a2) / (2 * q)
-    g = ((q + 1) * a1 - (q + 4) * a2) / ((q + 2) * a2)
-    d = 3 * q + 2 * (1 - g)
-    c1, c2, c3 = g / d, (q - g) / d, (q + 2 - g) / d
-    mean = 1 / (1 - a2 / q)
-    v0, v1, v2 = 1 + c1 * b, 1 - c2 * b, 1 - c3 * b
-    v0 = 0.0 if abs(v0) < 1e-10 else v0
-    rho = (1 / q) * (1 - a2 / q) ** 2 * v0 / (v1**2 * v2)
-    den_df = 4 + (q + 2) / (q * rho - 1)
-    scale = 1.0 if abs(den_df - FEWEST) < 1e-2 else den_df / (mean * (den_df - FEWEST))
-    return float(den_df), float(scale)
-
-
-def _with_residual(model: FittedModel) -> tuple[Array, Array, Array]:
-    """P, Q and T of the elements of Σ and, as the last parameter, σ².
-
-    With V = ZΓZ' + φW⁻¹ at φ = 1, ∂V/∂φ = V − ZΓZ': a linear combination of V itself and of the
-    other derivatives, so nothing more is needed from the kernel.
-    """
-    raw = model._fit.variance_products()
-    P, Q, T, trace = (np.asarray(raw[name]) for name in ("fixed", "pairs", "traces", "trace"))
-    gamma = relative_elements(model)
-    size, rank = len(gamma), P.shape[1]
-    n = float(model.nobs)
-    PG, QG = np.einsum("k,kab->ab", gamma, P), np.einsum("l,klab->kab", gamma, Q)
-    QGG, TG = np.einsum("k,kab->ab", gamma, QG), T @ gamma
-    P_all = np.concatenate([P, (np.eye(rank) - PG)[None]])
-    Q_all = np.empty((size + 1, size + 1, rank, rank))
-    Q_all[:size, :size] = Q
-    Q_all[:size, size] = P - QG
-    Q_all[size, :size] = np.swapaxes(P - QG, 1, 2)
-    Q_all[size, size] = np.eye(rank) - 2 * PG + QGG
-    T_all = np.empty((size + 1, size + 1))
-    T_all[:size, :size] = T
-    T_all[:size, size] = T_all[size, :size] = trace - TG
-    T_all[size, size] = n - 2 * float(trace @ gamma) + float(gamma @ TG)
-    return P_all, Q_all, T_all
-
-
-def relative_elements(model: FittedModel) -> Array:
-    """The elements of every Σ_t/σ² in θ's order (lower triangles, column by column)."""
-    parts = [
-        term.cov[np.triu_indices(len(term.columns))[::-1]] / model.sigma**2
-        for term in model.varcorr.terms  # type: ignore[attr-defined]
-    ]
-    return np.concatenate(parts) if parts else np.zeros(0)
+    return np.asarray((vectors * inverse) @ vectors.T * np.outer(scale, scale))

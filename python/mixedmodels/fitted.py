@@ -11,7 +11,6 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
@@ -22,11 +21,13 @@ from numpy.typing import ArrayLike, NDArray
 from .control import Control
 from .convergence import warn_about_fit
 from .errors import ArgumentError
+from .lazy import lazy
 from .progress import Callback, Progress
 
 if TYPE_CHECKING:
     from ._core import Design, Fit
-    from .ddf import KenwardRoger, Satterthwaite
+    from .ddf import Satterthwaite
+    from .kenward_roger import KenwardRoger
     from .model_matrix import ModelMatrices
     from .refits import Refits
 
@@ -125,20 +126,20 @@ class FittedModel(ABC):
         """Residual standard deviation σ̂, in units of the response (of a row with weight 1)."""
         return float(self._fit.sigma)
 
-    @cached_property
+    @lazy
     def _information(self) -> dict[str, Array]:
         """The kernel's derivatives at the estimate: root, hessian, score, fixed (see `ddf`)."""
         return self._fit.information()
 
-    @cached_property
+    @lazy
     def _satterthwaite(self) -> Satterthwaite:
         from .ddf import Satterthwaite
 
         return Satterthwaite.of(self)
 
-    @cached_property
+    @lazy
     def _kenward_roger(self) -> KenwardRoger:
-        from .ddf import KenwardRoger
+        from .kenward_roger import KenwardRoger
 
         return KenwardRoger.of(self)
 
@@ -190,14 +191,14 @@ class FittedModel(ABC):
 
     # --- Rows ---
 
-    @cached_property
+    @lazy
     def _design(self) -> Design:
         """The kernel's design with this model's own response."""
         if self._new_response is None:
             return self._matrices.design
         return self._matrices.design.with_response(self._new_response)
 
-    @cached_property
+    @lazy
     def _response(self) -> Array:
         """The response of the rows used, shape (nobs,)."""
         if self._new_response is None:
@@ -205,11 +206,11 @@ class FittedModel(ABC):
         rows = self._matrices.rows
         return self._new_response if rows is None else self._new_response[rows]
 
-    @cached_property
+    @lazy
     def _modes(self) -> list[Array]:
         return [np.asarray(modes, dtype=float) for modes in self._fit.modes]
 
-    @cached_property
+    @lazy
     def _fitted(self) -> Array:
         return np.asarray(self._design.linear_predictor(self._fit.beta, list(self._modes)))
 
