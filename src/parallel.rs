@@ -10,6 +10,8 @@ use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
+/// More threads than this are of no use to a fit, and a slip of the pen (10⁶) would stall the machine.
+const MOST: usize = 256;
 /// Results held at a time while they are folded.
 const ROUND: usize = 32;
 
@@ -25,8 +27,10 @@ impl Team {
         Team { pool: None, stop }
     }
 
-    /// `threads` workers; one, or a system that grants no threads, gives the calling thread alone.
+    /// `threads` workers, at most `MOST`; one, or a system that grants no threads, gives the calling
+    /// thread alone.
     pub fn new(threads: usize, stop: Arc<AtomicBool>) -> Self {
+        let threads = threads.min(MOST);
         let pool = (threads > 1)
             .then(|| rayon::ThreadPoolBuilder::new().num_threads(threads).build())
             .and_then(|built| built.ok());
