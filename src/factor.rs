@@ -40,7 +40,32 @@ pub struct Factor<'s> {
     pub gram: Vec<f64>,
     /// log |M|.
     pub log_det: f64,
+    /// Does `inverse` belong to these λ̃?
+    inverted: bool,
     work: Aligned,
+}
+
+/// A factor's numbers, without the system they belong to.
+pub struct Numbers {
+    lambda: Vec<Small>,
+    pivots: Vec<f64>,
+    leading_columns: Vec<f64>,
+    weights: Vec<f64>,
+    squares: Aligned,
+    inverse: Aligned,
+    cross: Aligned,
+    gram: Vec<f64>,
+    log_det: f64,
+    inverted: bool,
+}
+
+impl Numbers {
+    /// Bytes of the large ones.
+    pub fn bytes(&self) -> usize {
+        let vectors = [&self.pivots, &self.leading_columns, &self.weights];
+        let long: usize = vectors.iter().map(|numbers| numbers.len()).sum();
+        8 * (long + self.squares.len() + self.inverse.len() + self.cross.len())
+    }
 }
 
 impl<'s> Factor<'s> {
@@ -57,6 +82,41 @@ impl<'s> Factor<'s> {
             cross: Aligned::zeros(system.symbolic.size * system.width),
             gram: vec![0.0; system.width * system.width],
             log_det: 0.0,
+            inverted: false,
+            work: Aligned::default(),
+            system,
+        }
+    }
+
+    /// The numbers alone.
+    pub fn into_numbers(self) -> Numbers {
+        Numbers {
+            lambda: self.lambda,
+            pivots: self.pivots,
+            leading_columns: self.leading_columns,
+            weights: self.weights,
+            squares: self.squares,
+            inverse: self.inverse,
+            cross: self.cross,
+            gram: self.gram,
+            log_det: self.log_det,
+            inverted: self.inverted,
+        }
+    }
+
+    /// The factor again, of the same system.
+    pub fn of(system: &'s System, numbers: Numbers) -> Self {
+        Factor {
+            lambda: numbers.lambda,
+            pivots: numbers.pivots,
+            leading_columns: numbers.leading_columns,
+            weights: numbers.weights,
+            squares: numbers.squares,
+            inverse: numbers.inverse,
+            cross: numbers.cross,
+            gram: numbers.gram,
+            log_det: numbers.log_det,
+            inverted: numbers.inverted,
             work: Aligned::default(),
             system,
         }
@@ -65,6 +125,7 @@ impl<'s> Factor<'s> {
     /// Factor at these λ̃.
     pub fn update(&mut self, team: &Team, lambda: Vec<Small>) -> Result<()> {
         self.lambda = lambda;
+        self.inverted = false;
         self.log_det = self.eliminate_leading(team)?;
         if self.system.symbolic.size > 0 {
             self.assemble(team)?;
@@ -172,6 +233,9 @@ impl<'s> Factor<'s> {
 
     /// M₂⁻¹ on the pattern of the fronts.
     pub fn invert(&mut self, team: &Team) -> Result<()> {
+        if self.inverted {
+            return Ok(());
+        }
         let symbolic = &self.system.symbolic;
         self.inverse.reserve(symbolic.squares);
         for front in symbolic.fronts.iter().rev() {
@@ -198,6 +262,7 @@ impl<'s> Factor<'s> {
                 &mut self.work,
             )?;
         }
+        self.inverted = true;
         Ok(())
     }
 }

@@ -10,12 +10,12 @@ use crate::multipliers;
 use crate::objective::{degrees, Profile};
 use crate::optimize::{Optimizer, Outcome, Reason, Report, Search, Settings};
 use crate::parallel::Team;
-use crate::problem::Problem;
+use crate::problem::{Parked, Problem};
 use crate::quadratic::norm;
 use crate::rank::Sequence;
 use crate::start;
 use crate::system::System;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// A fitted model in the user's coordinates.
@@ -51,6 +51,29 @@ pub struct Fit {
     pub residual_check: f64,
     pub messages: Vec<String>,
     pub seconds: f64,
+    /// The factor at the optimum, between uses.
+    parked: Arc<Mutex<Option<Parked>>>,
+}
+
+impl Fit {
+    /// Work with the factor at the optimum: the one that the fit left, where it was kept and nobody
+    /// else is using it.
+    pub fn at_optimum<T>(
+        &self,
+        team: &Team,
+        work: impl FnOnce(&mut Problem<'_, '_>, Profile) -> Result<T>,
+    ) -> Result<T> {
+        let slot = || self.parked.lock().unwrap_or_else(PoisonError::into_inner);
+        let parked = slot().take();
+        let mut problem = match parked {
+            Some(parked) => Problem::resume(&self.system, self.reml, team, parked),
+            None => Problem::new(&self.system, self.reml, team),
+        };
+        let profile = problem.settle(&self.internal)?;
+        let answer = work(&mut problem, profile)?;
+        *slot() = problem.park();
+        Ok(answer)
+    }
 }
 
 /// Fit a design: cross-products, symbolic analysis, optimum, estimates.
@@ -231,6 +254,7 @@ fn finish(
         internal: outcome.theta,
         settings: settings.clone(),
         reml: problem.reml,
+        parked: Arc::new(Mutex::new(problem.park())),
         system,
     })
 }

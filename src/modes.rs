@@ -9,7 +9,6 @@ use crate::leading::{root_of_unit_plus, solve_lower, solve_upper};
 use crate::lmm::Fit;
 use crate::objective::Profile;
 use crate::parallel::Team;
-use crate::problem::Problem;
 
 /// Conditional modes of every public term.
 pub struct Modes {
@@ -32,11 +31,8 @@ pub fn conditional_modes(
 
 /// B_k of every column of X kept, in the user's columns: ΛM⁻¹Λ'Z'Wx_k, by term.
 pub fn fixed_modes(fit: &Fit, team: &Team) -> Result<Vec<Vec<Vec<f64>>>> {
-    let mut problem = Problem::new(&fit.system, fit.reml, team);
-    problem.settle(&fit.internal)?;
-    let (factor, basis) = (&problem.factor, &fit.system.basis);
-    let coordinates = &fit.system.coordinates;
-    let of_kept = |&k: &usize| {
+    let (basis, coordinates) = (&fit.system.basis, &fit.system.coordinates);
+    let of_kept = |factor: &Factor<'_>, k: usize| {
         // x_k as a combination of C: its shifted and scaled column, and the constant.
         let (place, column) = (coordinates.place[k], coordinates.columns[k]);
         let mut of_c = vec![0.0; basis.width];
@@ -46,7 +42,10 @@ pub fn fixed_modes(fit: &Fit, team: &Team) -> Result<Vec<Vec<Vec<f64>>>> {
         }
         modes_of(factor, of_c, 1.0, &fit.internal, team).terms
     };
-    Ok(basis.kept.iter().map(of_kept).collect())
+    fit.at_optimum(team, |problem, _| {
+        let kept = basis.kept.iter();
+        Ok(kept.map(|&k| of_kept(&problem.factor, k)).collect())
+    })
 }
 
 /// ΛM⁻¹Λ'Z'W of one combination of C, times `scale`.

@@ -3,7 +3,7 @@
 use crate::derivatives::{derivatives, Derivatives};
 use crate::direction::of_maps;
 use crate::error::{Error, Result};
-use crate::factor::Factor;
+use crate::factor::{Factor, Numbers};
 use crate::lambda::Small;
 use crate::objective::{Profile, Sigma};
 use crate::optimize::Criterion;
@@ -20,7 +20,40 @@ pub struct Problem<'s, 'a> {
     at: Vec<f64>,
 }
 
+/// A problem put aside at one θ: what it would take to evaluate it there again.
+pub struct Parked {
+    numbers: Numbers,
+    profile: Profile,
+    at: Vec<f64>,
+}
+
+/// Bytes of a factor that a fitted model may keep.
+const KEPT: usize = 64 << 20;
+
 impl<'s, 'a> Problem<'s, 'a> {
+    /// Put aside, unless the factor is too large to be kept.
+    pub fn park(self) -> Option<Parked> {
+        let numbers = self.factor.into_numbers();
+        let (profile, at) = (self.profile?, self.at);
+        (numbers.bytes() <= KEPT).then_some(Parked {
+            numbers,
+            profile,
+            at,
+        })
+    }
+
+    /// Go on where it was parked.
+    pub fn resume(system: &'s System, reml: bool, team: &'a Team, parked: Parked) -> Self {
+        Problem {
+            factor: Factor::of(system, parked.numbers),
+            reml,
+            team,
+            evaluations: 0,
+            profile: Some(parked.profile),
+            at: parked.at,
+        }
+    }
+
     pub fn new(system: &'s System, reml: bool, team: &'a Team) -> Self {
         Problem {
             factor: Factor::new(system),

@@ -23,7 +23,6 @@ use crate::lambda::Small;
 use crate::lmm::Fit;
 use crate::objective::{degrees, Profile};
 use crate::parallel::Team;
-use crate::problem::Problem;
 use crate::traces::{self, traces, Traces};
 use std::ops::Range;
 
@@ -187,13 +186,21 @@ impl Images {
 
 /// Hessian, slopes of vcov(β̂) and their basis at the estimate.
 pub fn information(fit: &Fit, team: &Team) -> Result<Information> {
+    fit.at_optimum(team, |problem, profile| {
+        problem.factor.invert(team)?;
+        information_at(fit, &problem.factor, &profile, team)
+    })
+}
+
+fn information_at(
+    fit: &Fit,
+    factor: &Factor<'_>,
+    profile: &Profile,
+    team: &Team,
+) -> Result<Information> {
     let system = &fit.system;
-    let mut problem = Problem::new(system, fit.reml, team);
-    let profile = problem.settle(&fit.internal)?;
-    problem.factor.invert(team)?;
-    let factor = &problem.factor;
     let directions = of_theta(system, &fit.theta);
-    let whitened = whitened(factor, &profile, fit.reml, true);
+    let whitened = whitened(factor, profile, fit.reml, true);
     let solution = Solution::new(factor, &whitened);
     let images = Images::new(factor, &whitened, &solution, team);
     let fixed = images.fixed(factor, &directions);
@@ -205,7 +212,7 @@ pub fn information(fit: &Fit, team: &Team) -> Result<Information> {
     let hessian = if directions.is_empty() {
         Vec::new()
     } else if affordable(factor, &directions) {
-        let g = g(factor, &profile, fit.reml, (&whitened, &solution), team)?;
+        let g = g(factor, profile, fit.reml, (&whitened, &solution), team)?;
         let mut hessian = curvature(&directions, &g);
         let m = degrees(system, fit.reml);
         let explained = Explained {
@@ -214,7 +221,7 @@ pub fn information(fit: &Fit, team: &Team) -> Result<Information> {
             images: &images,
             fixed: &fixed,
         };
-        explained.add(&mut hessian, (&profile, &score, m), fit.reml, team)?;
+        explained.add(&mut hessian, (profile, &score, m), fit.reml, team)?;
         let traces = traces(factor, &directions, team)?;
         subtract(&mut hessian, 1.0, &traces.pairs);
         hessian
@@ -222,7 +229,7 @@ pub fn information(fit: &Fit, team: &Team) -> Result<Information> {
         evaluate::differenced_hessian(fit, team)?
     };
     Ok(Information {
-        root: root(factor, &profile),
+        root: root(factor, profile),
         hessian,
         score,
         fixed,
@@ -337,18 +344,17 @@ fn root(factor: &Factor<'_>, profile: &Profile) -> Vec<f64> {
 
 /// Kenward and Roger's products and traces.
 pub fn variance_products(fit: &Fit, team: &Team) -> Result<VarianceProducts> {
-    let system = &fit.system;
-    let mut problem = Problem::new(system, fit.reml, team);
-    let profile = problem.settle(&fit.internal)?;
-    problem.factor.invert(team)?;
-    let factor = &problem.factor;
-    let directions = of_sigma(system);
-    let whitened = whitened(factor, &profile, fit.reml, true);
-    let solution = Solution::new(factor, &whitened);
-    let images = Images::new(factor, &whitened, &solution, team);
-    Ok(VarianceProducts {
-        fixed: images.fixed(factor, &directions),
-        pairs: images.pairs(factor, &directions, team)?,
-        traces: traces(factor, &directions, team)?,
+    fit.at_optimum(team, |problem, profile| {
+        problem.factor.invert(team)?;
+        let factor = &problem.factor;
+        let directions = of_sigma(&fit.system);
+        let whitened = whitened(factor, &profile, fit.reml, true);
+        let solution = Solution::new(factor, &whitened);
+        let images = Images::new(factor, &whitened, &solution, team);
+        Ok(VarianceProducts {
+            fixed: images.fixed(factor, &directions),
+            pairs: images.pairs(factor, &directions, team)?,
+            traces: traces(factor, &directions, team)?,
+        })
     })
 }

@@ -8,7 +8,6 @@ use crate::evaluate;
 use crate::lmm::Fit;
 use crate::modes;
 use crate::parallel::default_threads;
-use crate::problem::Problem;
 use numpy::{PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
 use std::sync::Arc;
@@ -138,14 +137,10 @@ impl PyFit {
     ) -> PyResult<Vec<Bound<'py, PyArray3<f64>>>> {
         let fit = self.fit.clone();
         let terms = supervise(py, self.manner(), move |team, _| {
-            let mut problem = Problem::new(&fit.system, fit.reml, team);
-            problem.settle(&fit.internal)?;
-            modes::conditional_covariances(
-                &mut problem.factor,
-                &fit.internal,
-                fit.sigma * fit.sigma,
-                team,
-            )
+            fit.at_optimum(team, |problem, _| {
+                let variance = fit.sigma * fit.sigma;
+                modes::conditional_covariances(&mut problem.factor, &fit.internal, variance, team)
+            })
         })?;
         let shaped = self.design.terms.iter().zip(terms).map(|(term, values)| {
             let (levels, q) = (
