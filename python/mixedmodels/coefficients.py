@@ -17,7 +17,7 @@ __all__ = ["coefficients"]
 
 
 def coefficients(model: FittedModel, ddf: str | None, level: float) -> ResultTable:
-    """Documented at `Inference.coefficients`."""
+    """Documented at `Description.coefficients`."""
     method = resolve(model, ddf)
     check_level(level)
     names = list(model.fixef.dropna().index)

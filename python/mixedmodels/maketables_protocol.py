@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pandas as pd
 
 if TYPE_CHECKING:
+    from .description import Description
     from .fitted import FittedModel
-    from .inference import Inference
 
 __all__ = ["MakeTables", "statistics"]
 
@@ -33,7 +33,7 @@ class MakeTables:
     @property
     def __maketables_coef_table__(self) -> pd.DataFrame:
         """b, se, t, p, df, ci95l, ci95u by coefficient; tests by the model's default ddf."""
-        table = cast("Inference", self).coefficients()
+        table = cast("Description", self).coefficients()
         frame = pd.DataFrame(table).set_index("term").rename(columns=COLUMNS)
         return frame.rename_axis("Coefficient")[list(COLUMNS.values())]
 

@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from .convergence import Convergence
+from .description import Description
 from .errors import ArgumentError
 from .fitted import optimize
-from .inference import Inference
 from .lazy import lazy
 from .random_effects import RandomEffects, coefficients_by_group, random_effects
 from .varcorr import VarCorr
@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LinearMixedModel(Inference):
+class LinearMixedModel(Description):
     """A fitted linear mixed model, made by `lmer`.
 
     y | b ~ N(Xβ + Zb + o, σ²W⁻¹), b ~ N(0, σ²Λ_θΛ_θ') (Bates et al. 2015, eq. 2-4).
@@ -247,7 +247,7 @@ class LinearMixedModel(Inference):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LinearModel(Inference):
+class LinearModel(Description):
     """A fitted ordinary regression, made by `lm`: the baseline beside a mixed model."""
 
     @lazy

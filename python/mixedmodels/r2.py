@@ -77,7 +77,7 @@ def r_squared(
     seed: int = 0,
     n_threads: int | None = None,
 ) -> RSquared:
-    """Compute `RSquared` for a fitted model; documented at `Inference.r2`."""
+    """Compute `RSquared` for a fitted model; documented at `Description.r2`."""
     shares = _shares(model)
     intervals, notes = percentile_intervals(
         model, _shares, ci, nsim=nsim, seed=seed, n_threads=n_threads

@@ -20,7 +20,7 @@ from .model import LinearMixedModel, LinearModel
 from .report_words import intercept_is, slope_and_intercept
 
 if TYPE_CHECKING:
-    from .inference import Inference
+    from .description import Description
     from .tables import ResultTable
     from .varcorr import TermCovariance
 
@@ -30,15 +30,15 @@ LEVEL = 0.95
 WORSE = 1e-6  # rise of the deviance that is not rounding
 
 
-def report(model: Inference, other: Inference | None = None, format: str = "text") -> str:
-    """The results paragraph; documented at `Inference.report`."""
+def report(model: Description, other: Description | None = None, format: str = "text") -> str:
+    """The results paragraph; documented at `Description.report`."""
     if format not in ("text", "markdown"):
         raise ArgumentError(f"format={format!r}: choose text or markdown")
     sentences = _sentences(model, other, Style(format == "markdown"))
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _sentences(model: Inference, other: Inference | None, style: Style) -> list[str]:
+def _sentences(model: Description, other: Description | None, style: Style) -> list[str]:
     table = model.coefficients(level=LEVEL)
     parts = [_fit(model, style), _outcome(model), _method(model), *_effects(model, table, style)]
     if isinstance(model, LinearMixedModel):
@@ -52,7 +52,7 @@ def _sentences(model: Inference, other: Inference | None, style: Style) -> list[
 # --- The model and its fit ---
 
 
-def _fit(model: Inference, style: Style) -> str:
+def _fit(model: Description, style: Style) -> str:
     formula = _formula(model, style)
     groups = {term.group: len(term.levels) for term in model._matrices.terms}
     levels = "; ".join(f"{count} levels of {style.name(g)}" for g, count in groups.items())
@@ -63,18 +63,18 @@ def _fit(model: Inference, style: Style) -> str:
     )
 
 
-def _formula(model: Inference, style: Style) -> str:
+def _formula(model: Description, style: Style) -> str:
     return f" ({style.name(' '.join(model.formula.split()))})" if model.formula else ""
 
 
-def _criterion(model: Inference) -> str:
+def _criterion(model: Description) -> str:
     if isinstance(model, LinearMixedModel):
         return f"{'restricted ' if model.reml else ''}maximum likelihood"
     weighted = model._matrices.weights is not None
     return f"{'weighted' if weighted else 'ordinary'} least squares"
 
 
-def _given(model: Inference, style: Style) -> str:
+def _given(model: Description, style: Style) -> str:
     given = {"prior weights": model._call.weights, "the offset": model._call.offset}
     parts = [
         what + (f" {style.name(value)}" if isinstance(value, str) else "")
@@ -84,7 +84,7 @@ def _given(model: Inference, style: Style) -> str:
     return f", with {joined(parts)}" if parts else ""
 
 
-def _left_out(model: Inference) -> str:
+def _left_out(model: Description) -> str:
     m = model._matrices
     total = len(m.full_index)
     missing = total - model.nobs - m.zero_weights
@@ -93,7 +93,7 @@ def _left_out(model: Inference) -> str:
     return f" Of {total} rows, {joined(parts)} were left out." if parts else ""
 
 
-def _outcome(model: Inference) -> str:
+def _outcome(model: Description) -> str:
     if not isinstance(model, LinearMixedModel):
         return ""
     if not model.converged:
@@ -109,14 +109,14 @@ def _outcome(model: Inference) -> str:
 # --- Fixed effects ---
 
 
-def _method(model: Inference) -> str:
+def _method(model: Description) -> str:
     if int(model._fit.rank) == 0:
         return ""
     method = describe(resolve(model, None))
     return f"Tests and {LEVEL:.0%} confidence intervals (CI) of the fixed effects use {method}."
 
 
-def _effects(model: Inference, table: ResultTable, style: Style) -> list[str]:
+def _effects(model: Description, table: ResultTable, style: Style) -> list[str]:
     sentences, slopes = [], []
     for _, row in table.iterrows():
         if row["term"] == "(Intercept)":
@@ -218,7 +218,7 @@ def _regression(model: LinearModel, style: Style) -> str:
 # --- Comparison with another model ---
 
 
-def _comparison(model: Inference, other: Inference, style: Style) -> str:
+def _comparison(model: Description, other: Description, style: Style) -> str:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", BoundaryWarning)
@@ -257,7 +257,7 @@ def _boundary(test: Any, at_boundary: bool, style: Style) -> str:
     return ""
 
 
-def _doubts(table: Any, other: Inference) -> str:
+def _doubts(table: Any, other: Description) -> str:
     if isinstance(other, LinearMixedModel) and not other.converged:
         return " The fit of that model did not converge, so the test is void."
     if table["deviance"].diff().iloc[1] > WORSE:

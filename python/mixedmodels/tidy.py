@@ -13,7 +13,7 @@ from .parameters import SIGMA, covariance_parameters
 from .standard_errors import sd_correlation_errors
 
 if TYPE_CHECKING:
-    from .inference import Inference
+    from .description import Description
     from .model import LinearMixedModel, LinearModel
 
 __all__ = ["glance", "tidy"]
@@ -28,7 +28,7 @@ INTERVAL = ["conf.low", "conf.high"]
 
 
 def tidy(
-    model: Inference,
+    model: Description,
     effects: Effects = "all",
     *,
     conf_int: bool = False,
@@ -36,7 +36,7 @@ def tidy(
     conf_method: ConfMethod = "wald",
     ddf: str | None = None,
 ) -> pd.DataFrame:
-    """One row an estimate; documented at `Inference.tidy`."""
+    """One row an estimate; documented at `Description.tidy`."""
     _check(model, effects, conf_method)
     check_level(conf_level)
     if effects == "ran_vals":
@@ -55,7 +55,7 @@ def tidy(
     return table.reindex(columns=[*columns, *INTERVAL] if conf_int else columns)
 
 
-def _check(model: Inference, effects: str, conf_method: str) -> None:
+def _check(model: Description, effects: str, conf_method: str) -> None:
     if effects not in (*ROWS, "ran_vals"):
         raise ArgumentError(f"effects={effects!r}: choose all, fixed, ran_pars or ran_vals")
     if conf_method not in ("wald", "profile", "boot"):
@@ -64,7 +64,7 @@ def _check(model: Inference, effects: str, conf_method: str) -> None:
         raise ArgumentError(f"effects={effects!r}: an ordinary regression has no random effects")
 
 
-def _fixed(model: Inference, ddf: str | None) -> pd.DataFrame:
+def _fixed(model: Description, ddf: str | None) -> pd.DataFrame:
     """Rows named as in `confint`."""
     found = pd.DataFrame(model.coefficients(ddf))
     found = found.rename(columns={"std_error": "std.error", "p_value": "p.value"})
@@ -107,8 +107,8 @@ def _ran_vals(model: LinearMixedModel, level: float | None) -> pd.DataFrame:
     return table
 
 
-def glance(model: Inference) -> pd.DataFrame:
-    """One row of fit statistics; documented at `Inference.glance`."""
+def glance(model: Description) -> pd.DataFrame:
+    """One row of fit statistics; documented at `Description.glance`."""
     from .model import LinearMixedModel
 
     row = _glance_mixed(model) if isinstance(model, LinearMixedModel) else _glance_linear(model)  # type: ignore[arg-type]
