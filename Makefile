@@ -6,7 +6,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup tools demo test test-rust test-python check format docs bench wheel wheel-test clean
+.PHONY: help setup tools demo test test-rust test-python test-interop check format docs bench wheel wheel-test clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 14
@@ -40,6 +40,14 @@ test-rust: tools
 
 test-python: setup
 	$(BIN)/python -m pytest
+
+# marginaleffects and maketables bring fifty packages of their own, and an older polars.
+INTEROP := target/interop
+test-interop: setup ## the adapters against the packages they are for (installed beside, not in .venv)
+	$(BIN)/maturin build --release --quiet --out $(INTEROP)/wheel
+	$(PYTHON) -m venv $(INTEROP)
+	$(INTEROP)/bin/python -m pip install --quiet pytest pyarrow "$$(ls $(INTEROP)/wheel/*.whl)[interop]"
+	$(INTEROP)/bin/python -m pytest tests/test_interop.py
 
 check: setup ## formatting, lints, types
 	cargo fmt --check
