@@ -306,3 +306,17 @@ def test_the_same_bits_for_any_number_of_threads() -> None:
             a, b = getattr(first, make)(), getattr(other._fit, make)()
             for name in a:
                 assert np.array_equal(a[name], b[name]), name
+
+
+def test_without_room_for_dense_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Satterthwaite falls back on differences of the gradient; Kenward-Roger says what it needs."""
+    data = reference_data.load("ScotsSec")
+    formula = "attain ~ sex + (1 | primary) + (1 | second)"
+    exact = t_tests(mm.lmer(formula, data), np.eye(2), "satterthwaite").df
+    m = mm.lmer(formula, data)
+    seconds = m.ngroups["second"]
+    # Divided by the share of free memory that the kernel plans with.
+    monkeypatch.setenv("MIXEDMODELS_MAX_MEMORY", str(int(8 * 6 * seconds**2 / 0.9)))
+    np.testing.assert_allclose(t_tests(m, np.eye(2), "satterthwaite").df, exact, rtol=1e-6)
+    with pytest.raises(mm.InsufficientMemoryError, match="all pairs of levels"):
+        t_tests(m, np.eye(2), "kenward-roger")
