@@ -450,3 +450,13 @@ def test_singular_fit_is_the_ordinary_regression() -> None:
     expected = mm.lm("Yield ~ 1", d).vcov_robust("CR2", "Batch")
     np.testing.assert_allclose(robust.vcov, expected.vcov, rtol=1e-9)
     np.testing.assert_allclose(robust.df, expected.df, rtol=1e-9)
+
+
+def test_the_result_is_the_matrix() -> None:
+    m = clinic.fit(clinic.INTERCEPTS)
+    robust = m.vcov_robust("CR0")
+    assert robust.index.equals(m.vcov.index)
+    assert robust.columns.equals(m.vcov.columns)
+    np.testing.assert_array_equal(robust.to_numpy(), robust.vcov)
+    np.testing.assert_allclose(np.sqrt(np.diag(robust)), robust.std_error)
+    assert type(2 * robust) is pd.DataFrame

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .ddf import describe, resolve, t_tests
+from .ddf import TTests, describe, resolve, t_tests
 from .distributions import check_level, t_quantile
 from .tables import ResultTable
 
 if TYPE_CHECKING:
     from .fitted import FittedModel
 
-__all__ = ["coefficients"]
+__all__ = ["coefficients", "tested_columns"]
 
 
 def coefficients(model: FittedModel, ddf: str | None, level: float) -> ResultTable:
@@ -22,9 +23,14 @@ def coefficients(model: FittedModel, ddf: str | None, level: float) -> ResultTab
     check_level(level)
     names = list(model.fixef.dropna().index)
     tests = t_tests(model, np.eye(len(names)), method)
+    title = f"Fixed effects; tests by {describe(method)}"
+    return ResultTable.of({"term": names, **tested_columns(tests, level)}, title)
+
+
+def tested_columns(tests: TTests, level: float) -> dict[str, NDArray[np.float64]]:
+    """estimate, std_error, statistic, df, p_value and the ends conf_low, conf_high."""
     half = t_quantile(0.5 + level / 2, tests.df) * tests.std_error
-    columns = {
-        "term": names,
+    return {
         "estimate": tests.estimate,
         "std_error": tests.std_error,
         "statistic": tests.statistic,
@@ -33,4 +39,3 @@ def coefficients(model: FittedModel, ddf: str | None, level: float) -> ResultTab
         "conf_low": tests.estimate - half,
         "conf_high": tests.estimate + half,
     }
-    return ResultTable.of(columns, f"Fixed effects; tests by {describe(method)}")

@@ -12,7 +12,7 @@ Sums are taken in the basis S, of S's_c. The scores of CR2 are those of adjusted
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -21,9 +21,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from .bias_reduction import bias_reduced
 from .clusters import Clusters, crossing, find_clusters
-from .distributions import check_level, t_quantile, t_two_sided
+from .coefficients import tested_columns
+from .ddf import TTests
+from .distributions import check_level, t_two_sided
 from .errors import ArgumentError
-from .model import LinearMixedModel
 from .rows import linear_part
 from .tables import ResultTable
 
@@ -39,14 +40,14 @@ FEW_CLUSTERS = 10
 FEW_DEGREES = 4.0  # below, p-values are unreliable (Tipton 2015, Psychol. Methods 20, 375-393)
 
 
-@dataclass(frozen=True, eq=False)
-class RobustCovariance:
+class RobustCovariance(pd.DataFrame):
     """Cluster-robust covariance matrix of the fixed effects, `m.vcov_robust()`.
+
+    A DataFrame (p, p) by name, NaN where a column was dropped as collinear; it prints as the table
+    of coefficients that it gives.
 
     Attributes
     ----------
-    vcov
-        DataFrame (p, p) by name; NaN where a column was dropped as collinear.
     df
         Degrees of freedom of each coefficient's t test, shape (p,): Satterthwaite's for CR2
         (Bell & McCaffrey 2002), else clusters − 1.
@@ -64,18 +65,27 @@ class RobustCovariance:
     0.103
     """
 
-    vcov: pd.DataFrame
+    _metadata = ["df", "type", "cluster", "n_clusters", "notes", "estimates"]  # noqa: RUF012
     df: pd.Series[float]
     type: RobustType
     cluster: str
     n_clusters: int
     notes: tuple[str, ...]
-    _estimates: pd.Series[float]
+    estimates: pd.Series[float]
+
+    @property
+    def _constructor(self) -> Callable[..., pd.DataFrame]:
+        return pd.DataFrame  # a part of the matrix is a plain frame
+
+    @property
+    def vcov(self) -> pd.DataFrame:
+        """The matrix as a plain DataFrame."""
+        return pd.DataFrame(self.to_numpy(copy=True), index=self.index, columns=self.columns)
 
     @property
     def std_error(self) -> pd.Series[float]:
         """Standard errors, shape (p,), by name; NaN where dropped."""
-        return pd.Series(np.sqrt(np.diag(self.vcov)), index=self.vcov.index, name="std_error")
+        return pd.Series(np.sqrt(np.diag(self)), index=self.index, name="std_error")
 
     def coefficients(self, level: float = 0.95) -> ResultTable:
         """The coefficient table with robust standard errors.
@@ -92,22 +102,14 @@ class RobustCovariance:
             conf_high.
         """
         check_level(level)
-        estimate = self._estimates.dropna()
-        error, df = self.std_error[estimate.index], self.df[estimate.index]
-        half = t_quantile(0.5 + level / 2, df) * error
+        kept = self.estimates.dropna().index
+        columns = (self.estimates[kept], self.std_error[kept], self.df[kept])
+        estimate, error, df = (np.array(column, dtype=np.float64) for column in columns)
         with np.errstate(divide="ignore", invalid="ignore"):
             statistic = estimate / error
-        columns = {
-            "term": list(estimate.index),
-            "estimate": estimate.to_numpy(),
-            "std_error": error.to_numpy(),
-            "statistic": statistic.to_numpy(),
-            "df": df.to_numpy(),
-            "p_value": t_two_sided(statistic, df),
-            "conf_low": (estimate - half).to_numpy(),
-            "conf_high": (estimate + half).to_numpy(),
-        }
-        return ResultTable.of(columns, self._title(), self.notes)
+        tests = TTests(estimate, error, df, statistic, t_two_sided(statistic, df))
+        table = {"term": list(kept), **tested_columns(tests, level)}
+        return ResultTable.of(table, self._title(), self.notes)
 
     def _title(self) -> str:
         by = "Satterthwaite's method" if self.type == "CR2" else "t with clusters − 1"
@@ -141,22 +143,19 @@ def vcov_robust(
         )
     sandwich, degrees, determined = _sandwich(kind, model, clusters)
     kept, every = list(model.fixef.dropna().index), list(model.fixef.index)
-    vcov = pd.DataFrame(sandwich, index=kept, columns=kept)
-    return RobustCovariance(
-        vcov.reindex(index=every, columns=every),
-        pd.Series(degrees, index=kept, name="df").reindex(every),
-        kind,
-        clusters.name,
-        clusters.count,
-        (*_few(kind, clusters, degrees), *_determined(determined), *_shared(crossed, clusters)),
-        model.fixef,
-    )
+    vcov = pd.DataFrame(sandwich, index=kept, columns=kept).reindex(index=every, columns=every)
+    robust = RobustCovariance(vcov)
+    robust.df = pd.Series(degrees, index=kept, name="df").reindex(every)
+    robust.type, robust.cluster, robust.n_clusters = kind, clusters.name, clusters.count
+    notes = (*_few(kind, clusters, degrees), *_determined(determined), *_shared(crossed, clusters))
+    robust.notes, robust.estimates = notes, model.fixef
+    return robust
 
 
 def _sandwich(kind: RobustType, model: FittedModel, clusters: Clusters) -> tuple[Array, Array, int]:
     """The covariance matrix, each coefficient's degrees of freedom, and how many clusters alone
     determine a combination of coefficients."""
-    root = _root(model)
+    root = model._information["root"]
     basis = _full_length(model, root)
     if kind == "CR2":
         reduced = bias_reduced(model, clusters, root, basis)
@@ -185,16 +184,6 @@ def _scores(model: FittedModel, clusters: Clusters, basis: Array) -> Array:
     residuals = model._response - model._fitted
     weighted = residuals if weights is None else weights * residuals
     return np.column_stack([clusters.sums(linear_part(model, x) * weighted) for x in basis])
-
-
-def _root(model: FittedModel) -> Array:
-    """S with Φ = SS', (rank, rank)."""
-    if isinstance(model, LinearMixedModel):
-        return model._information["root"]
-    X = model._design.fixed_matrix()[:, ~np.isnan(np.asarray(model._fit.beta))]
-    weights = model._matrices.weights
-    X = X if weights is None else np.sqrt(weights)[:, None] * X
-    return np.asarray(np.linalg.inv(np.linalg.qr(X, mode="r")))
 
 
 def _full_length(model: FittedModel, root: Array) -> Array:
