@@ -8,9 +8,11 @@ use crate::error::{Error, Result};
 use crate::fixed_matrix::Basis;
 use crate::lambda::{lower_triangle, Small};
 use crate::lmm::Fit;
+use crate::multipliers;
 use crate::objective::degrees;
 use crate::optimize::{Criterion, Optimizer, Search, Settings};
 use crate::parallel::Team;
+use crate::random_matrix::Group;
 use crate::restricted::{Free, Restricted, Tie};
 use crate::system::System;
 use std::f64::consts::FRAC_PI_2;
@@ -61,6 +63,8 @@ pub struct Curve<'f> {
     maps: Vec<Small>,
     /// θ at the estimate, in the order of `maps`.
     pub start: Vec<f64>,
+    /// The group whose columns stand in another order, and that order; none in the optimiser's coordinates.
+    arranged: Option<(usize, Vec<usize>)>,
 }
 
 /// An inner optimum.
@@ -82,74 +86,53 @@ impl<'f> Curve<'f> {
                 held: Held::Sigma,
                 maps: groups.map(|group| group.template.map()).collect(),
                 start: fit.internal.clone(),
+                arranged: None,
             },
             Parameter::Coefficient(k) => Curve {
                 fit,
                 held: without(system, k),
                 maps: groups.map(|group| group.template.map()).collect(),
                 start: fit.internal.clone(),
+                arranged: None,
             },
         }
     }
 
     /// The term's columns in an order in which the parameter is λ₁₁, or the angle of λ's second row.
     fn of_theta(fit: &'f Fit, place: usize) -> Curve<'f> {
-        let system = &*fit.system;
-        let mut maps: Vec<Small> = Vec::new();
-        let (mut start, mut held) = (fit.theta.clone(), Held::Sigma);
-        for group in &system.groups {
-            let (index, entries) = (group.theta_index(), group.template.entries());
-            let Some(own) = index.iter().position(|&other| other == place) else {
-                maps.push(group.template.user_map());
-                continue;
-            };
-            let (row, column) = entries[own];
-            let block = group
-                .template
-                .blocks
-                .iter()
-                .find(|block| block.contains(&row));
-            let block = block.cloned().unwrap_or(row..row + 1);
-            let mut order: Vec<usize> = (0..group.template.cols).collect();
-            let first = if row == column {
-                vec![row]
+        let groups = &fit.system.groups;
+        let owns = |group: &Group| group.theta_index().contains(&place);
+        let g = groups.iter().position(owns).unwrap_or(0);
+        let (order, held) = arrange(&groups[g], place);
+        let maps = groups.iter().enumerate().map(|(k, group)| {
+            let map = group.template.user_map();
+            if k == g {
+                map.with_columns(&order)
             } else {
-                vec![column, row]
-            };
-            let others = block.clone().filter(|k| !first.contains(k));
-            let arranged: Vec<usize> = first.iter().copied().chain(others).collect();
-            order[block.clone()].copy_from_slice(&arranged);
-            maps.push(group.template.user_map().with_columns(&order));
-            let mut lambda = group.lambda(&fit.theta).with_rows(&order);
-            lower_triangle(&mut lambda);
-            let at = |i: usize, j: usize| {
-                let found = entries.iter().position(|&entry| entry == (i, j));
-                found.map_or(place, |k| index[k])
-            };
-            for (&(i, j), &k) in entries.iter().zip(&index) {
-                start[k] = lambda.at(i, j);
+                map
             }
-            let b = block.start;
-            let places: Vec<usize> = block.map(|i| at(i, b)).collect();
-            held = if row == column {
-                Held::Deviation {
-                    place: at(b, b),
-                    column: places,
-                }
-            } else {
-                Held::Correlation {
-                    column: places,
-                    sine: at(b + 1, b),
-                    cosine: at(b + 1, b + 1),
-                }
-            };
-        }
+        });
+        let mut start = fit.theta.clone();
+        rearrange(&groups[g], &order, &mut start);
         Curve {
+            maps: maps.collect(),
             fit,
             held,
-            maps,
             start,
+            arranged: Some((g, order)),
         }
+    }
+
+    /// The user's θ of a θ in the order of `maps`.
+    pub fn user_theta(&self, theta: &[f64]) -> Vec<f64> {
+        let Some((g, order)) = &self.arranged else {
+            return multipliers::to_user(&self.fit.system, theta);
+        };
+        let mut back = vec![0; order.len()];
+        (order.iter().enumerate()).for_each(|(new, &old)| back[old] = new);
+        let mut user = theta.to_vec();
+        rearrange(&self.fit.system.groups[*g], &back, &mut user);
+        user
     }
 
     /// The user's value in the curve's coordinate.
@@ -303,6 +286,52 @@ impl<'f> Curve<'f> {
             }
         })
     }
+}
+
+/// The order of a group's columns that makes the parameter at `place` of θ a coordinate, and where it
+/// stands then.
+fn arrange(group: &Group, place: usize) -> (Vec<usize>, Held) {
+    let (index, entries) = (group.theta_index(), group.template.entries());
+    let at = |i: usize, j: usize| {
+        let found = entries.iter().position(|&entry| entry == (i, j));
+        found.map_or(place, |k| index[k])
+    };
+    let own = index.iter().position(|&k| k == place).unwrap_or(0);
+    let (row, column) = entries[own];
+    let mut blocks = group.template.blocks.iter();
+    let block = blocks.find(|block| block.contains(&row));
+    let block = block.cloned().unwrap_or(row..row + 1);
+    let first = match row == column {
+        true => vec![row],
+        false => vec![column, row],
+    };
+    let others = block.clone().filter(|k| !first.contains(k));
+    let arranged: Vec<usize> = first.iter().copied().chain(others).collect();
+    let mut order: Vec<usize> = (0..group.template.cols).collect();
+    order[block.clone()].copy_from_slice(&arranged);
+    let b = block.start;
+    let column_of_first = block.map(|i| at(i, b)).collect();
+    let held = match row == column {
+        true => Held::Deviation {
+            place: at(b, b),
+            column: column_of_first,
+        },
+        false => Held::Correlation {
+            column: column_of_first,
+            sine: at(b + 1, b),
+            cosine: at(b + 1, b + 1),
+        },
+    };
+    (order, held)
+}
+
+/// θ of one group with the rows of its λ in another order.
+fn rearrange(group: &Group, order: &[usize], theta: &mut [f64]) {
+    let mut lambda = group.lambda(theta).with_rows(order);
+    lower_triangle(&mut lambda);
+    let entries = group.template.entries();
+    let own: Vec<f64> = entries.iter().map(|&(i, j)| lambda.at(i, j)).collect();
+    group.place(&own, theta);
 }
 
 /// The free parameters of an inner problem and where they start.

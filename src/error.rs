@@ -9,6 +9,8 @@ pub enum Error {
     Data(String),
     /// The optimiser found no optimum.
     Convergence(String),
+    /// A profile went below the optimum that it started from: by so much, at this θ of the user's.
+    BetterOptimum { by: f64, theta: Vec<f64> },
     /// The factorisation would need more memory than there is (bytes).
     Memory {
         what: String,
@@ -40,6 +42,10 @@ impl fmt::Display for Error {
                  use fewer levels or random effects, or a machine with more memory",
                 *needed as f64 / 1e9,
                 *available as f64 / 1e9
+            ),
+            Error::BetterOptimum { by, .. } => write!(
+                f,
+                "profiling found a better optimum (deviance lower by {by:.2e}): the criterion has several minima"
             ),
             Error::Interrupted => f.write_str("interrupted"),
         }

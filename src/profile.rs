@@ -170,11 +170,10 @@ impl Walk<'_, '_> {
         let inner = self.curve.minimise(value, theta, self.team)?;
         let rise = inner.deviance - self.curve.fit.criterion;
         if rise < -BETTER {
-            return Err(Error::Convergence(format!(
-                "profiling found a better optimum (deviance lower by {:.2e}): the model's criterion has \
-                 several minima; fit again with Control(start=...) or another optimizer",
-                -rise
-            )));
+            return Err(Error::BetterOptimum {
+                by: -rise,
+                theta: self.curve.user_theta(&inner.theta),
+            });
         }
         let zeta = rise.max(0.0).sqrt();
         let slope = (self.sign * inner.slope / (2.0 * zeta)).max(0.0);

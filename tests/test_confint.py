@@ -227,3 +227,15 @@ def test_the_same_bits_for_any_number_of_threads() -> None:
     tables = [m.confint(n_threads=k).iloc[:, :2].to_numpy(dtype=float) for k in (1, 2, 3)]
     assert np.array_equal(tables[0], tables[1])
     assert np.array_equal(tables[0], tables[2])
+
+
+def test_a_profile_that_meets_a_better_optimum_starts_again_from_it() -> None:
+    data = reference_data.load("sleepstudy")
+    formula = "Reaction ~ Days + (Days | Subject)"
+    expected = mm.lmer(formula, data).confint()
+    # So loose a tolerance leaves the fit where it starts, 1.1 above the least deviance.
+    loose = mm.Control(tolerance=100.0, start=[2.0, 0.5, 0.5])
+    found = mm.lmer(formula, data, REML=False, control=loose).confint()
+    assert any("deviance lower by 1.143" in note for note in found.notes)
+    ends = [table.iloc[:, :2].to_numpy(dtype=float) for table in (found, expected)]
+    np.testing.assert_allclose(ends[0], ends[1], rtol=1e-5)

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .ddf import describe, resolve, t_tests
 from .distributions import check_level, normal_quantile, t_quantile
 from .errors import ArgumentError
+from .fitted import check_threads
 from .model import LinearMixedModel
-from .profile import Profiled, by_ml, chosen, profiled_parameters, remark, trace
+from .profile import Profiled, chosen, profiled_parameters, trace
 from .tables import ResultTable
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def confint(
 ) -> ResultTable:
     """Documented at `Inference.confint`."""
     check_level(level)
+    check_threads(n_threads)
     if method not in ("profile", "wald", "boot"):
         raise ArgumentError(f"method={method!r}: choose profile, wald or boot")
     if ddf is not None and method != "wald":
@@ -65,16 +67,17 @@ def percent(level: float) -> tuple[str, str]:
 
 def _table(
     parameters: Sequence[Profiled],
-    ends: Array,
+    ends: ArrayLike,  # (parameters, 2)
     level: float,
     title: str,
     notes: Sequence[str],
     **more: Any,
 ) -> ResultTable:
     low, high = percent(level)
+    lower, upper = np.asarray(ends, dtype=float).reshape(-1, 2).T
     columns = {
-        low: ends[:, 0],
-        high: ends[:, 1],
+        low: lower,
+        high: upper,
         "estimate": [p.estimate for p in parameters],
         **more,
         "parameter": [p.label for p in parameters],
@@ -91,24 +94,17 @@ def _profiled(
     level: float,
     n_threads: int | None,
 ) -> ResultTable:
-    ml = by_ml(model)
-    parameters = chosen(profiled_parameters(ml), parm)
-    target = normal_quantile([0.5 + level / 2])
-    sides = trace(ml, parameters, target, n_threads)
-    ends = np.array([[s.values[-1] if len(s.values) else np.nan for s in pair] for pair in sides])
-    notes = [remark(p, side) for p, pair in zip(parameters, sides, strict=True) for side in pair]
-    undefined = [p.name for p in parameters if np.isnan(p.estimate)]
+    found = trace(model, parm, normal_quantile([0.5 + level / 2]), n_threads)
+    ends = [[s.values[-1] if len(s.values) else np.nan for s in pair] for pair in found.sides]
+    notes = list(found.notes)
+    undefined = [p.name for p in found.parameters if np.isnan(p.estimate)]
     if undefined:
         notes.append(
             f"{', '.join(undefined)}: a standard deviation is estimated as zero, so the "
             "correlation does not exist: any value from -1 to 1 fits as well."
         )
-    if model.reml:
-        notes.append("The fit by REML was refitted by ML for its profile; estimates are ML's.")
-    return _table(
-        parameters, ends, level, f"Profile likelihood intervals, {level:.4g} coverage",
-        [note for note in notes if note],
-    )  # fmt: skip
+    title = f"Profile likelihood intervals, {level:.4g} coverage"
+    return _table(found.parameters, ends, level, title, notes)
 
 
 # --- Wald ---
@@ -123,9 +119,9 @@ def _wald(
     fixed = _fixed_ends(model, level, method)
     names = [p.name for p in everything if p.kind == "beta"]
     z = float(normal_quantile(0.5 + level / 2))
-    ends = np.array(
-        [fixed[names.index(p.name)] if p.kind == "beta" else _transformed(p, z) for p in parameters]
-    )
+    ends = [
+        fixed[names.index(p.name)] if p.kind == "beta" else _transformed(p, z) for p in parameters
+    ]
     errors = np.array([p.std_error for p in parameters])
     lost = [p.name for p, row in zip(parameters, ends, strict=True) if np.isnan(row).any()]
     notes = (

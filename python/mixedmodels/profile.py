@@ -7,15 +7,17 @@ best (Bates et al. 2015, §5.1). The kernel traces the curves; here they get the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .columns import names_given
 from .distributions import check_level, normal_quantile
-from .errors import ArgumentError, ConvergenceError
+from .errors import ArgumentError, ConvergenceError, DataError
+from .fitted import check_threads, optimize
 from .parameters import SIGMA, covariance_parameters, sds_and_correlations
 from .standard_errors import sd_correlation_errors
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Profile", "Profiled", "Side", "chosen", "profile", "profiled_parameters", "trace"]
 
 Array = NDArray[np.float64]
+KINDS = ("beta_", "theta_")  # fixed effects; all others
+RESTARTS = 3  # from lower minima that a curve has met
 FAR = 0.3  # first step without a standard error: this share of σ, or of a correlation's range
 
 
@@ -48,7 +52,10 @@ class Side:
     values: Array
     zeta: Array
     at_boundary: bool  # the last value is the end of the parameter's range
-    failure: str | None  # why there is no curve
+    failure: str | None = None  # why there is no curve
+    better: tuple[float, Array] | None = (
+        None  # a lower deviance on the way: by how much, at which θ
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,13 +105,13 @@ def profile(
 ) -> Profile:
     """Documented at `LinearMixedModel.profile`."""
     check_level(level)
+    check_threads(n_threads)
     if not (isinstance(points, int | np.integer) and points >= 1):
         raise ArgumentError(f"points is {points!r}; expected a whole number of at least 1")
-    ml = by_ml(model)
-    parameters = chosen(profiled_parameters(ml), parm)
     targets = np.linspace(0, float(normal_quantile(0.5 + level / 2)), int(points) + 1)[1:]
-    curves, notes = {}, []
-    for parameter, sides in zip(parameters, trace(ml, parameters, targets, n_threads), strict=True):
+    found = trace(model, parm, targets, n_threads)
+    curves, notes = {}, list(found.notes)
+    for parameter, sides in zip(found.parameters, found.sides, strict=True):
         low, high = sides
         curves[parameter.name] = pd.DataFrame(
             {
@@ -112,11 +119,54 @@ def profile(
                 "zeta": [*low.zeta[::-1], 0.0, *high.zeta],
             }
         )
-        notes += [n for n in (remark(parameter, side) for side in sides) if n]
-    return Profile(curves, {p.name: p.label for p in parameters}, tuple(notes))
+    return Profile(curves, {p.name: p.label for p in found.parameters}, tuple(notes))
 
 
-def by_ml(model: LinearMixedModel) -> LinearMixedModel:
+@dataclass(frozen=True)
+class Traced:
+    """The curves asked for, two sides each, and what a reader has to know of them."""
+
+    parameters: list[Profiled]
+    sides: list[tuple[Side, Side]]
+    notes: tuple[str, ...]
+
+
+def trace(
+    model: LinearMixedModel,
+    parm: str | Sequence[str] | None,
+    targets: Array,
+    n_threads: int | None = None,
+) -> Traced:
+    """Both sides of the curves of the parameters that `parm` names, through ±targets.
+
+    A criterion may have several minima, and a curve may lead to a lower one: then the profile
+    starts again from there, and a note says so.
+    """
+    ml, gained = _by_ml(model), 0.0
+    for _ in range(RESTARTS + 1):
+        parameters = chosen(profiled_parameters(ml), parm)
+        sides = _sides(ml, parameters, targets, n_threads)
+        better = [side.better for pair in sides for side in pair if side.better is not None]
+        if not better:
+            break
+        lower = _from_start(ml, max(better, key=lambda found: found[0])[1])
+        if lower is None:
+            break  # each curve says what it met
+        gained += ml._minus2loglik - lower._minus2loglik
+        ml = lower
+    notes = [remark(p, side) for p, pair in zip(parameters, sides, strict=True) for side in pair]
+    if gained > 0:
+        start = ", ".join(f"{value:.4g}" for value in ml.theta)
+        notes.append(
+            f"The profile met a deviance lower by {gained:.4g} than that of the model's own ML fit, "
+            f"and started again from there: fit the model with control=mm.Control(start=[{start}])."
+        )
+    if model.reml:
+        notes.append("The fit by REML was refitted by ML for its profile; estimates are ML's.")
+    return Traced(parameters, sides, tuple(note for note in notes if note))
+
+
+def _by_ml(model: LinearMixedModel) -> LinearMixedModel:
     """The ML fit, whose deviance a profile is made of; it must be at its optimum."""
     from .model import with_criterion
 
@@ -127,6 +177,17 @@ def by_ml(model: LinearMixedModel) -> LinearMixedModel:
             "see m.update(REML=False).convergence"
         )
     return ml
+
+
+def _from_start(ml: LinearMixedModel, theta: Array) -> LinearMixedModel | None:
+    """The same ML fit from another start, if it ends at a lower optimum."""
+    call = replace(ml._call, control=replace(ml._call.control, start=theta))
+    try:
+        fit = optimize(ml._matrices, False, call.control, call.n_threads, design=ml._design)
+    except (ConvergenceError, DataError):
+        return None
+    lower = replace(ml, _fit=fit, _call=call)
+    return lower if lower.converged and lower._minus2loglik < ml._minus2loglik else None
 
 
 def remark(parameter: Profiled, side: Side) -> str:
@@ -161,11 +222,10 @@ def chosen(parameters: list[Profiled], parm: str | Sequence[str] | None) -> list
     """The parameters that `parm` names; see `Inference.confint`."""
     if parm is None:
         return parameters
-    wanted = [parm] if isinstance(parm, str) else list(parm)
     found: list[Profiled] = []
-    for name in wanted:
+    for name in names_given(parm, "parm", "a parameter's name or a list of names"):
         matching = [p for p in parameters if _is_named(p, name)]
-        if not matching:
+        if not matching and name not in KINDS:  # a model may have no fixed effects
             known = ", ".join(p.name for p in parameters)
             raise ArgumentError(f"parm={name!r} is no parameter here; there are {known}")
         found += [p for p in matching if p not in found]
@@ -173,18 +233,18 @@ def chosen(parameters: list[Profiled], parm: str | Sequence[str] | None) -> list
 
 
 def _is_named(parameter: Profiled, name: str) -> bool:
-    if name in ("beta_", "theta_"):
+    if name in KINDS:
         return (parameter.kind == "beta") == (name == "beta_")
     return name in (parameter.name, parameter.label)
 
 
-def trace(
+def _sides(
     model: LinearMixedModel,
     parameters: Sequence[Profiled],
     targets: Array,
-    n_threads: int | None = None,
+    n_threads: int | None,
 ) -> list[tuple[Side, Side]]:
-    """The two sides of every parameter's curve, through ±targets."""
+    """The two sides of every parameter's curve."""
     existing = [p for p in parameters if not np.isnan(p.estimate)]
     curves = [
         (p.kind, p.index, p.estimate, _first_step(p, model.sigma), upwards)
@@ -208,5 +268,5 @@ def _first_step(parameter: Profiled, sigma: float) -> float:
 def _whole_range() -> tuple[Side, Side]:
     """A correlation with a standard deviation of zero: the deviance is flat from −1 to 1."""
     ends = (np.array([end]) for end in (-1.0, 1.0))
-    low, high = (Side(end, np.zeros(1), True, None) for end in ends)
+    low, high = (Side(end, np.zeros(1), True) for end in ends)
     return low, high

@@ -14,7 +14,9 @@ impl From<Error> for PyErr {
         let text = error.to_string();
         match error {
             Error::Data(_) => DataError::new_err(text),
-            Error::Convergence(_) | Error::Infeasible(_) => ConvergenceError::new_err(text),
+            Error::Convergence(_) | Error::Infeasible(_) | Error::BetterOptimum { .. } => {
+                ConvergenceError::new_err(text)
+            }
             Error::Memory { .. } => InsufficientMemoryError::new_err(text),
             Error::Interrupted => pyo3::exceptions::PyKeyboardInterrupt::new_err(text),
         }

@@ -13,13 +13,15 @@ use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// Values, ζ, whether the parameter's range ends at the last, or why the curve could not be traced.
+/// Values, ζ, whether the parameter's range ends at the last; or why the curve could not be traced, and
+/// where a better optimum was found.
 #[derive(IntoPyObject)]
 struct CurvePoints<'py>(
     Bound<'py, PyArray1<f64>>,
     Bound<'py, PyArray1<f64>>,
     bool,
     Option<String>,
+    Option<(f64, Bound<'py, PyArray1<f64>>)>,
 );
 
 fn parameter(fit: &Fit, kind: &str, index: usize) -> PyResult<Parameter> {
@@ -110,28 +112,27 @@ impl PyFit {
             };
             Ok(team.map(curves.len(), task))
         })?;
-        let shaped = |curve: Result<Vec<profile::Point>>| match curve {
-            Ok(points) => Ok(CurvePoints(
-                points
-                    .iter()
-                    .map(|p| p.value)
-                    .collect::<Vec<_>>()
-                    .into_pyarray(py),
-                points
-                    .iter()
-                    .map(|p| p.zeta)
-                    .collect::<Vec<_>>()
-                    .into_pyarray(py),
-                points.last().is_some_and(|p| p.boundary),
-                None,
-            )),
-            Err(Error::Interrupted) => Err(Error::Interrupted.into()),
-            Err(error) => Ok(CurvePoints(
-                Vec::new().into_pyarray(py),
-                Vec::new().into_pyarray(py),
-                false,
-                Some(error.to_string()),
-            )),
+        let shaped = |curve: Result<Vec<profile::Point>>| {
+            let (points, failure) = match curve {
+                Ok(points) => (points, None),
+                Err(Error::Interrupted) => return Err(Error::Interrupted.into()),
+                Err(error) => (Vec::new(), Some(error)),
+            };
+            let better = match &failure {
+                Some(Error::BetterOptimum { by, theta }) => {
+                    Some((*by, PyArray1::from_slice(py, theta)))
+                }
+                _ => None,
+            };
+            let column =
+                |of: fn(&profile::Point) -> f64| -> Vec<f64> { points.iter().map(of).collect() };
+            Ok(CurvePoints(
+                column(|point| point.value).into_pyarray(py),
+                column(|point| point.zeta).into_pyarray(py),
+                points.last().is_some_and(|point| point.boundary),
+                failure.map(|error| error.to_string()),
+                better,
+            ))
         };
         found.into_iter().map(shaped).collect()
     }
