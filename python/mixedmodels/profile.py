@@ -158,8 +158,8 @@ def trace(
     if gained > 0:
         start = ", ".join(f"{value:.4g}" for value in ml.theta)
         notes.append(
-            f"The profile met a deviance lower by {gained:.4g} than that of the model's own ML fit, "
-            f"and started again from there: fit the model with control=mm.Control(start=[{start}])."
+            f"The profile met a deviance lower by {gained:.4g} than that of the model's own ML fit "
+            f"and started again from there: use control=mm.Control(start=[{start}])."
         )
     if model.reml:
         notes.append("The fit by REML was refitted by ML for its profile; estimates are ML's.")
