@@ -202,6 +202,9 @@ def test_column_names() -> None:
         ({"method": "exact"}, "choose profile, wald or boot"),
         ({"level": 95}, "between 0 and 1"),
         ({"parm": "Day"}, "no parameter here"),
+        ({"parm": []}, "a list of names"),
+        ({"parm": 5}, "a list of names"),
+        ({"n_threads": -1}, "n_threads"),
         ({"ddf": "residual"}, "belongs to method='wald'"),
     ],
 )

@@ -87,6 +87,9 @@ def test_scope() -> None:
     assert list(m.drop1("b").index) == ["<none>", "b"]
     with pytest.raises(mm.ArgumentError, match="'B' is not a term of the fixed part; did you mean"):
         m.drop1("B")
+    for nothing in ([], 5):
+        with pytest.raises(mm.ArgumentError, match="list of labels"):
+            m.drop1(nothing)  # type: ignore[arg-type]
 
 
 @pytest.mark.filterwarnings("ignore::mixedmodels.MissingDataWarning")

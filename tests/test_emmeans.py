@@ -419,6 +419,9 @@ REFUSED = {
     "text for a number": ({"specs": "f", "at": {"x": "much"}}, "expected finite numbers"),
     "no values": ({"specs": "f", "at": {"x": []}}, "has no values"),
     "outside log": ({"specs": "f", "at": {"x": -1}}, "cannot be evaluated .* x = -1"),
+    "at a number": ({"specs": "f", "at": 5}, "at is 5; expected a dict"),
+    "at no name": ({"specs": "f", "at": {5: 1}}, "at: '5' is not a variable"),
+    "specs a number": ({"specs": 5}, "specs is 5; expected a variable's name"),
     "weights": ({"specs": "f", "weights": "cells"}, "weights='cells': choose one of equal"),
     "level": ({"specs": "f", "level": 95}, "level is 95"),
     "ddf": ({"specs": "f", "ddf": "welch"}, "ddf='welch'"),
@@ -437,6 +440,7 @@ def test_refused_arguments(unbalanced: pd.DataFrame, case: str) -> None:
 REFUSED_CONTRASTS = {
     "unknown": (("pairs",), "contrasts 'pairs' are unknown"),
     "length": (({"x": [1, -1]},), "contrast 'x' has coefficients of shape .* expected 3"),
+    "ragged": (([[1, -1, 0], [1]],), "contrast 'contrast 2' has coefficients of shape"),
     "not numbers": (({"x": [1, -1, "a"]},), "not all finite numbers"),
     "empty": (({},), "no contrasts are given"),
     "adjustment": (("pairwise", "fdr"), "adjust='fdr': choose one of tukey"),

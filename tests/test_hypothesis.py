@@ -83,6 +83,8 @@ MISREAD: dict[str, tuple[str, int]] = {
     "x +": ("expected a coefficient", 3),
     "x - x = 0": ("no coefficient is left", 0),
     "": ("expected a coefficient", 0),
+    "1e400*x": ("too large", 0),
+    "(" * 3000 + "x": ("nested too deeply", 0),
 }
 
 
@@ -263,6 +265,11 @@ REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
         mm.ArgumentError,
         "did you mean 'SexFemale'",
     ),
+    "a frame of text": (
+        lambda m: m.test(pd.DataFrame({"SexFemale": ["a"]})),
+        mm.ArgumentError,
+        "neither text nor a matrix",
+    ),
     "values": (lambda m: m.test(np.eye(4), [1, 2]), mm.ArgumentError, "one for each of 4 rows"),
     "value of text": (lambda m: m.test("SexFemale", 1), mm.ArgumentError, "into the hypothesis"),
     "contradiction": (
@@ -272,6 +279,11 @@ REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
     ),
     "level": (lambda m: m.test("SexFemale", level=95), mm.ArgumentError, "level is 95"),
 }
+
+
+def test_without_fixed_effects_there_is_nothing_to_test() -> None:
+    with pytest.raises(mm.DataError, match="no fixed effects"):
+        fit("Reaction ~ 0 + (1 | Subject)", "sleepstudy").test("x = 0")
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -159,3 +159,6 @@ def test_wrong_responses(sleepstudy):
         sleepstudy.refit(Y)
     with pytest.raises(mm.DataError, match="not numbers"):
         sleepstudy.refit(np.full((180, 2), "a"))
+    for shape in (180, (180, 2)):
+        with pytest.raises(mm.DataError, match="complex"):
+            sleepstudy.refit(np.full(shape, 1j))

@@ -139,6 +139,18 @@ def test_arguments(sleep: Any) -> None:
         sleep.tidy(conf_int=True, conf_level=95)
 
 
+def test_without_fixed_effects_the_table_is_empty() -> None:
+    m = mm.lmer("Reaction ~ 0 + (1 | Subject)", reference_data.load("sleepstudy"))
+    for method in ("wald", "profile"):
+        assert m.tidy("fixed", conf_int=True, conf_method=method).empty  # type: ignore[arg-type]
+
+
+def test_augment_needs_a_table(sleep: Any) -> None:
+    for data in (5, "Reaction", {"a": [1], "b": [1, 2]}):
+        with pytest.raises(mm.DataError, match="table"):
+            sleep.augment(data)
+
+
 def test_dropped_columns_are_left_out() -> None:
     d = clinic.data().assign(twice=lambda d: 2 * d["therapy_sessions"])
     with pytest.warns(mm.RankDeficiencyWarning):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from .columns import Table
 from .errors import DataError
 from .rows import linear_part
 
@@ -18,7 +19,7 @@ __all__ = ["augment"]
 
 
 def augment(model: FittedModel, data: Any = None) -> pd.DataFrame:
-    """One row a row of the data; documented at `Inference.augment`."""
+    """One row a row of the data; documented at `Description.augment`."""
     frame = _columns_used(model) if data is None else _on_rows(model, _to_pandas(data, None))
     for name, values in _values(model).items():
         frame[name] = model._on_rows(values, name).to_numpy()
@@ -71,13 +72,17 @@ def _to_pandas(data: Any, used: set[str] | None) -> pd.DataFrame:
     """The columns called `used` (None: all), in the table's order, as pandas columns."""
     if isinstance(data, pd.DataFrame):
         return data[[c for c in data.columns if used is None or str(c) in used]]
+    names = [name for name in Table(data).names if used is None or name in used]
     if isinstance(data, Mapping):
-        return pd.DataFrame({k: v for k, v in data.items() if used is None or str(k) in used})
+        by_name = {str(name): values for name, values in data.items()}
+        try:
+            return pd.DataFrame({name: by_name[name] for name in names})
+        except ValueError as error:
+            raise DataError(f"the columns of the table do not fit together: {error}") from None
     import narwhals.stable.v1 as nw
 
     frame = nw.from_native(data, eager_only=True)
-    chosen = [name for name in frame.columns if used is None or name in used]
-    return pd.DataFrame({name: frame[name].to_numpy() for name in chosen})
+    return pd.DataFrame({name: frame[name].to_numpy() for name in names})
 
 
 def _on_rows(model: FittedModel, frame: pd.DataFrame) -> pd.DataFrame:

@@ -7,20 +7,20 @@ already) or a factor, when a formula asks for one of them.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from .errors import DataError
+from .errors import ArgumentError, DataError
 from .factors import Factor, factorise
 from .lazy import lazy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Column", "Table", "check_magnitude", "closest"]
+__all__ = ["Column", "Table", "check_magnitude", "closest", "names_given"]
 
 
 # Squares of squares must neither overflow nor vanish: variances of products of two columns.
@@ -44,6 +44,15 @@ def closest(name: str, names: list[str] | tuple[str, ...]) -> str:
     folded = {n.casefold(): n for n in reversed(names)}
     found = difflib.get_close_matches(name.casefold(), list(folded), n=1, cutoff=0.6)
     return f"; did you mean '{folded[found[0]]}'?" if found else ""
+
+
+def names_given(value: Any, argument: str, what: str = "a name or a list of names") -> list[str]:
+    """A name or several as a list of at least one; refuses anything else."""
+    names = [value] if isinstance(value, str) else value
+    found = list(names) if isinstance(names, Iterable) else []
+    if not found or not all(isinstance(name, str) for name in found):
+        raise ArgumentError(f"{argument} is {value!r}; expected {what}")
+    return found
 
 
 class Column:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .columns import closest
+from .columns import closest, names_given
 from .errors import ArgumentError
 from .formula import Terms
 from .lrt import LikelihoodRatio, by_ml, likelihood_ratio
@@ -42,10 +42,10 @@ def drop1(model: FittedModel, scope: Sequence[str] | None) -> ResultTable:
 def _in_scope(fixed: Terms, scope: Sequence[str]) -> list[int]:
     """Positions of the terms named, in the order of the formula."""
     labels = fixed.labels()
-    names = [scope] if isinstance(scope, str) else list(scope)
+    names = names_given(scope, "scope", "a term's label or a list of labels")
     for name in names:
         if name not in labels:
-            known = closest(str(name), labels) or f"; its terms: {', '.join(labels) or 'none'}"
+            known = closest(name, labels) or f"; its terms: {', '.join(labels) or 'none'}"
             raise ArgumentError(f"scope: '{name}' is not a term of the fixed part{known}")
     return [t for t, label in enumerate(labels) if label in names]
 

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .columns import names_given
 from .ddf import DdfMethod, TTests, describe, f_test, resolve, t_tests
 from .distributions import check_level, t_quantile, t_two_sided
 from .errors import ArgumentError
@@ -85,13 +86,9 @@ def emmeans(
 def _names(value: str | Sequence[str] | None, argument: str) -> list[str]:
     if value is None and argument == "by":
         return []
-    names = [value] if isinstance(value, str) else list(value or [])
-    if not names or not all(isinstance(name, str) for name in names):
-        raise ArgumentError(
-            f"{argument} is {value!r}; expected a variable's name or a list of names"
-            + (', or "1" for the grand mean' if argument == "specs" else "")
-        )
-    return names
+    what = "a variable's name or a list of names"
+    grand = ', or "1" for the grand mean' if argument == "specs" else ""
+    return names_given(value, argument, what + grand)
 
 
 def _check_names(specs: Sequence[str], by: Sequence[str], known: Sequence[str]) -> None:

@@ -116,6 +116,8 @@ class _Hypotheses:
 
 def _hypotheses(model: FittedModel, hypothesis: Any, value: Any) -> _Hypotheses:
     names = list(model._matrices.fixed_names)
+    if not names:
+        raise DataError("the model has no fixed effects, so there is no hypothesis about them")
     if isinstance(hypothesis, str):
         hypothesis = [hypothesis]
     if _is_text(hypothesis):
@@ -166,14 +168,14 @@ def _matrix(given: Any, names: list[str], model: FittedModel) -> tuple[Array, li
     return L, rows if any(rows) else []
 
 
-def _by_name(frame: pd.DataFrame, names: list[str]) -> Array:
+def _by_name(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     """Columns put in the order of the coefficients; coefficients without a column count zero."""
     unknown = [str(column) for column in frame.columns if column not in names]
     if unknown:
         raise ArgumentError(
             f"'{unknown[0]}' is not a coefficient of the model{closest(unknown[0], names)}"
         )
-    return np.asarray(frame.reindex(columns=names, fill_value=0.0), dtype=float)
+    return frame.reindex(columns=names, fill_value=0.0)
 
 
 def _values(value: Any, rows: int) -> Array:

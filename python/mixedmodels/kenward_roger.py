@@ -82,26 +82,30 @@ def _determined(
     left = np.abs(np.einsum("vk,kab->vab", none, slopes)).max(axis=(1, 2), initial=0.0)
     parts = np.einsum("vk,kab->vab", np.abs(none), np.abs(slopes)).max(axis=(1, 2), initial=0.0)
     if (left > ROUNDING * parts).any():
-        columns = [c for t in model._matrices.terms for c in t.columns if c != "(Intercept)"]
+        terms = ", ".join(f"({' + '.join(t.columns)} | {t.group})" for t in model._matrices.terms)
         raise ConvergenceError(
-            "Kenward-Roger's method cannot be computed in double precision: a predictor with "
-            f"random effects ({', '.join(dict.fromkeys(columns))}) lies too far from zero for its "
-            "spread. Centre it, or use ddf='satterthwaite'"
+            f"Kenward-Roger's method needs information on every variance of {terms}, and of some "
+            "there is none in double precision: a predictor with random effects lies too far from "
+            "zero for its spread, or the fixed effects explain all that a term could. Centre the "
+            "predictor or simplify the model, or use ddf='satterthwaite'"
         )
     return scale, values, vectors
 
 
 def _matched_moments(q: int, a1: float, a2: float) -> tuple[float, float]:
+    """m and λ; of one row, where A1 = A2, they reduce to 2/A2 and 1, also where E* is infinite."""
+    if q == 1:
+        return 2 / a2, 1.0
     b = (a1 + 6 * a2) / (2 * q)
     g = ((q + 1) * a1 - (q + 4) * a2) / ((q + 2) * a2)
     d = 3 * q + 2 * (1 - g)
     c1, c2, c3 = g / d, (q - g) / d, (q + 2 - g) / d
-    mean = 1 / (1 - a2 / q)
+    inverse_mean = 1 - a2 / q
     v0, v1, v2 = 1 + c1 * b, 1 - c2 * b, 1 - c3 * b
     v0 = 0.0 if abs(v0) < 1e-10 else v0
-    rho = (1 / q) * (1 - a2 / q) ** 2 * v0 / (v1**2 * v2)
+    rho = (1 / q) * inverse_mean**2 * v0 / (v1**2 * v2)
     den_df = 4 + (q + 2) / (q * rho - 1)
-    scale = 1.0 if abs(den_df - FEWEST) < 1e-2 else den_df / (mean * (den_df - FEWEST))
+    scale = 1.0 if abs(den_df - FEWEST) < 1e-2 else den_df * inverse_mean / (den_df - FEWEST)
     return float(den_df), float(scale)
 
 

@@ -39,7 +39,11 @@ def linear_form(text: str, names: Sequence[str]) -> tuple[Array, float]:
     >>> linear_form("2*a - b = 1", ["a", "b"])
     (array([ 2., -1.]), 1.0)
     """
-    return _Reader(text, names).hypothesis()
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # said below, with the place
+            return _Reader(text, names).hypothesis()
+    except RecursionError:
+        raise FormulaError("the hypothesis is nested too deeply", text, 0) from None
 
 
 class _Reader:
@@ -58,6 +62,8 @@ class _Reader:
             form = form - self._sum()
         if self._rest():
             self._fail("expected the end, '+', '-', '*', '/' or one '='")
+        if not np.isfinite(form).all():
+            self._fail("a number is too large", 0)
         if not form[:-1].any():
             self._fail("no coefficient is left in the hypothesis", 0)
         return form[:-1], 0.0 - float(form[-1])  # not -0.0, which would print its sign

@@ -55,7 +55,10 @@ def contrast_coefficients(method: Any, labels: Sequence[str]) -> Contrasts:
     elif isinstance(method, pd.DataFrame):
         names, rows = [str(name) for name in method.index], method.to_numpy().tolist()
     else:
-        rows = np.atleast_2d(np.asarray(method)).tolist()
+        try:
+            rows = np.atleast_2d(np.asarray(method)).tolist()
+        except ValueError:  # rows of different lengths, which the check below names
+            rows = list(method)
         names = [f"contrast {j + 1}" for j in range(len(rows))]
     return names, _matrix(names, rows, labels)
 

@@ -128,6 +128,8 @@ def reference_grid(model: FittedModel, at: Mapping[str, Any] | None = None) -> R
             "marginal means need a formula to build the reference grid from, and this model was "
             "fitted from arrays: test rows of X with m.test(L)"
         )
+    if not (at is None or isinstance(at, Mapping)):
+        raise ArgumentError(f"at is {at!r}; expected a dict of variables and their values")
     axes = _axes(model, spec, dict(at or {}))
     rows = int(np.prod([len(axis) for axis in axes.values()], dtype=np.int64))
     if rows * len(spec.fixed.columns) > LARGEST:
@@ -144,7 +146,7 @@ def _axes(model: FittedModel, spec: ModelSpec, at: dict[str, Any]) -> dict[str, 
     columns = named_columns(spec, Table(model._call.data))
     unknown = [name for name in at if name not in columns]
     if unknown:
-        raise ArgumentError(f"at: {not_a_variable(unknown[0], list(columns))}")
+        raise ArgumentError(f"at: {not_a_variable(str(unknown[0]), list(columns))}")
     in_factor = {name for e in _expressions(spec) for name in _inside_factor(e.node)}
     rows = model._matrices.rows
     return {

@@ -154,7 +154,7 @@ def table_response(model: FittedModel, y: Any) -> Array:
     """
     m = model._matrices
     try:
-        values = np.array(y, dtype=np.float64)
+        values = np.array(_real(y), dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"the new response is not numbers: {error}") from None
     n_table = len(m.full_index)
@@ -210,9 +210,16 @@ def refit_many(model: FittedModel, responses: Any, n_threads: int | None = None)
 
 def _numbers(responses: Any) -> Array:
     try:
-        return np.asarray(responses, dtype=np.float64)
+        return np.asarray(_real(responses), dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"the new responses are not numbers: {error}") from None
+
+
+def _real(values: Any) -> Any:
+    """The values themselves; complex ones, which NumPy would cut, are refused."""
+    if np.iscomplexobj(values):
+        raise TypeError("they are complex")
+    return values
 
 
 def _check_finite(values: Array, rows: pd.Index[Any], labels: pd.Index[Any]) -> None:
