@@ -240,6 +240,21 @@ def test_three_groups_have_two_degrees_of_freedom() -> None:
         assert f_test(m, np.eye(1), ddf).den_df == pytest.approx(2, rel=1e-8)
 
 
+@pytest.mark.parametrize("groups", [4, 5, 6, 8])
+def test_two_means_of_few_groups_are_jointly_tested_with_exact_degrees_of_freedom(
+    groups: int,
+) -> None:
+    level = np.repeat(np.arange(groups), 2)
+    y = 3.0 * np.sin(level) + np.tile([0.0, 0.5], groups)
+    m = mm.lmer("y ~ f + (1 | g)", {"y": y, "g": level.astype(str), "f": (level % 2).astype(str)})
+    test = f_test(m, np.eye(2), "kenward-roger")
+    if groups % 2 == 0:  # balanced
+        assert test.den_df == pytest.approx(groups - 2, rel=1e-6)
+        wald = f_test(m, np.eye(2), "satterthwaite").statistic
+        assert test.statistic == pytest.approx(wald, rel=1e-6)
+    assert test.den_df > 0
+
+
 def test_kenward_roger_needs_information_on_every_variance() -> None:
     y = [1.0, 2.0, 4.0, 5.5]
     m = mm.lmer("y ~ b + (1 | g)", {"y": y, "g": list("aabb"), "b": [0, 0, 1, 1]})

@@ -103,8 +103,12 @@ def _matched_moments(q: int, a1: float, a2: float) -> tuple[float, float]:
     inverse_mean = 1 - a2 / q
     v0, v1, v2 = 1 + c1 * b, 1 - c2 * b, 1 - c3 * b
     v0 = 0.0 if abs(v0) < 1e-10 else v0
-    rho = (1 / q) * inverse_mean**2 * v0 / (v1**2 * v2)
-    den_df = 4 + (q + 2) / (q * rho - 1)
+    # two degrees of freedom exactly: both are zero, and equal as they become so
+    ratio = 1.0 if max(abs(inverse_mean), abs(v1)) < 1e-10 else inverse_mean / v1
+    excess = ratio**2 * v0 - v2  # (qρ − 1)V₂
+    if excess == 0:
+        return np.inf, float(inverse_mean)
+    den_df = 4 + (q + 2) * v2 / excess
     scale = 1.0 if abs(den_df - FEWEST) < 1e-2 else den_df * inverse_mean / (den_df - FEWEST)
     return float(den_df), float(scale)
 
