@@ -34,9 +34,12 @@ def collinear() -> Any:
 # --- Reading ---
 
 NAMES = ["(Intercept)", "x", "x:sexM", "sexM", "I(age^2)", "f.L", "odd name", "a-b", "poly(x, 2)1"]
+NAMES += ["`as in R`", "`as in R`:x"]  # the name keeps the backticks of the formula
 
 # text → weights by name, value
 READ: dict[str, tuple[dict[str, float], float]] = {
+    "`as in R` = 2": ({"`as in R`": 1}, 2),
+    "`as in R`:x - `as in R`": ({"`as in R`:x": 1, "`as in R`": -1}, 0),
     "x": ({"x": 1}, 0),
     "x = 0": ({"x": 1}, 0),
     "x == 2.5": ({"x": 1}, 2.5),

@@ -86,7 +86,7 @@ def resolve(model: FittedModel, ddf: str | None) -> DdfMethod:
         For a name that is no method, and for one that the model does not allow.
     """
     mixed = bool(model._matrices.terms)
-    chosen = ddf or ("satterthwaite" if mixed else "residual")
+    chosen = ("satterthwaite" if mixed else "residual") if ddf is None else ddf
     if isinstance(chosen, str):
         chosen = chosen.lower().replace("_", "-").replace(" ", "-")
     if chosen not in get_args(DdfMethod):

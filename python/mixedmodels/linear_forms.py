@@ -100,14 +100,14 @@ class _Reader:
 
     def _atom(self) -> Array:
         rest = self._rest()
+        for name in self.longest_first:
+            if rest.startswith(name) and not _continues(name, rest[len(name) :]):
+                return self._coefficient(name, len(name))
         quoted = re.match(r"`([^`]*)`", rest)
         if quoted:
             if quoted[1] not in self.names:
                 self._unknown(quoted[1])
             return self._coefficient(quoted[1], len(quoted[0]))
-        for name in self.longest_first:
-            if rest.startswith(name) and not _continues(name, rest[len(name) :]):
-                return self._coefficient(name, len(name))
         number = _NUMBER.match(rest)
         if number:
             self.at += len(number[0])
