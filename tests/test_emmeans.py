@@ -443,6 +443,7 @@ REFUSED_CONTRASTS = {
     "ragged": (([[1, -1, 0], [1]],), "contrast 'contrast 2' has coefficients of shape"),
     "not numbers": (({"x": [1, -1, "a"]},), "not all finite numbers"),
     "empty": (({},), "no contrasts are given"),
+    "no adjustment": (("pairwise", ""), "adjust='': choose one of tukey"),
     "adjustment": (("pairwise", "fdr"), "adjust='fdr': choose one of tukey"),
     "tukey": (("eff", "tukey"), "adjust='tukey' is for all pairwise differences"),
 }

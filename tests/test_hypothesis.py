@@ -280,6 +280,7 @@ REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
         mm.ArgumentError,
         "contradict",
     ),
+    "joint": (lambda m: m.test("SexFemale", joint="no"), mm.ArgumentError, "joint is 'no'"),
     "level": (lambda m: m.test("SexFemale", level=95), mm.ArgumentError, "level is 95"),
 }
 

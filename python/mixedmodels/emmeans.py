@@ -200,7 +200,8 @@ class MarginalMeans:
         labels, coefficients = contrast_coefficients(method, self._labels)
         named = method if isinstance(method, str) else "custom"
         default = {"pairwise": "tukey", "revpairwise": "tukey", "poly": "none", "custom": "none"}
-        chosen = check_adjustment(adjust or default.get(named, "holm"), named in PAIRS)
+        adjust = default.get(named, "holm") if adjust is None else adjust
+        chosen = check_adjustment(adjust, named in PAIRS)
         tests = self._tests(*self._contrasted(coefficients))
         factor, p_value, families = np.empty(len(tests.df)), tests.p_value.copy(), []
         for rows in _blocks(len(tests.df), len(labels)):

@@ -48,6 +48,8 @@ def test(
 ) -> HypothesisTable:
     """Documented at `Inference.test`."""
     check_level(level)
+    if not (joint is None or isinstance(joint, bool)):
+        raise ArgumentError(f"joint is {joint!r}; expected True, False or None")
     method = resolve(model, ddf)
     hypotheses = _hypotheses(model, hypothesis, value)
     several = len(hypotheses.labels) > 1

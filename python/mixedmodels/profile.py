@@ -88,7 +88,7 @@ class Profile:
         lines = ["Likelihood profiles of the ML fit (zeta against the parameter's value)"]
         for name, curve in self.curves.items():
             low, high = curve["value"].iloc[[0, -1]]
-            span = f"zeta {curve['zeta'].iloc[0]:.2f} to {curve['zeta'].iloc[-1]:.2f}"
+            span = f"zeta {curve['zeta'].iloc[0]:z.2f} to {curve['zeta'].iloc[-1]:z.2f}"
             lines.append(f"  {name:<12} {self.labels[name]:<32} {low:.5g} to {high:.5g}, {span}")
         return "\n".join([*lines, *self.notes])
 
