@@ -1,6 +1,7 @@
 //! Dense square matrices whose columns start on cache lines, worked on in tasks of columns.
 
 use crate::aligned::Aligned;
+use crate::error::Result;
 use crate::parallel::{piece, Shared, Team};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -14,6 +15,16 @@ const COLUMNS: usize = 48;
 const TASKS: usize = 8;
 /// Rows and columns of a tile: both sides stay in the cache.
 const TILE: usize = 32;
+
+/// Number of tasks that so many columns are cut into.
+pub fn tasks(columns: usize) -> usize {
+    columns.div_ceil(columns.div_ceil(TASKS).max(COLUMNS))
+}
+
+/// The columns of task `k`.
+pub fn task(columns: usize, k: usize) -> Range<usize> {
+    piece(k, columns.div_ceil(TASKS).max(COLUMNS), columns)
+}
 
 /// A dense square matrix, column-major.
 #[derive(Clone)]
@@ -41,16 +52,15 @@ impl Square {
         MatRef::from_column_major_slice_with_stride(&self.data, self.size, self.size, self.stride)
     }
 
-    /// `task(range, its columns)` for ranges of columns that depend on the size alone.
-    pub fn by_columns(&mut self, team: &Team, task: impl Fn(Range<usize>, &mut [f64]) + Sync) {
+    /// `work(range, its columns)` for ranges of columns that depend on the size alone.
+    pub fn by_columns(&mut self, team: &Team, work: impl Fn(Range<usize>, &mut [f64]) + Sync) {
         let (size, stride) = (self.size, self.stride);
-        let columns = size.div_ceil(TASKS).max(COLUMNS);
         let shared = Shared::new(&mut self.data);
-        team.each(size.div_ceil(columns), |k| {
-            let range = piece(k, columns, size);
+        team.each(tasks(size), |k| {
+            let range = task(size, k);
             // SAFETY: each column belongs to one task.
             let own = unsafe { shared.range(range.start * stride, range.len() * stride) };
-            task(range, own);
+            work(range, own);
         });
     }
 
@@ -67,18 +77,20 @@ impl Square {
         product
     }
 
-    /// tr(self · other).
-    pub fn trace_of_product(&self, other: &Square) -> f64 {
-        let mut sum = 0.0;
-        for first in (0..self.size).step_by(TILE) {
-            let rows = first..(first + TILE).min(self.size);
-            for j in 0..self.size {
+    /// tr(self · other), by tasks of rows.
+    pub fn trace_of_product(&self, other: &Square, team: &Team) -> Result<f64> {
+        let tile = |task: usize| -> f64 {
+            let rows = piece(task, TILE, self.size);
+            let of_column = |j: usize| -> f64 {
                 let column = &self.column(j)[rows.clone()];
                 let across = rows.clone().map(|i| other.data[j + i * other.stride]);
-                sum += column.iter().zip(across).map(|(x, y)| x * y).sum::<f64>();
-            }
-        }
-        sum
+                column.iter().zip(across).map(|(x, y)| x * y).sum()
+            };
+            (0..self.size).map(of_column).sum()
+        };
+        let mut sum = 0.0;
+        team.fold(self.size.div_ceil(TILE), tile, |part: f64| sum += part)?;
+        Ok(sum)
     }
 
     /// Copy the lower triangle to the upper one.

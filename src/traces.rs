@@ -22,7 +22,7 @@ use crate::gram::add;
 use crate::lambda::Small;
 use crate::leading::solve_lower;
 use crate::parallel::{piece, Team};
-use crate::square::Square;
+use crate::square::{task, tasks, Square};
 
 /// Sums over levels and pairs of levels.
 pub struct Traces {
@@ -67,12 +67,12 @@ pub fn traces(factor: &Factor<'_>, directions: &[Direction], team: &Team) -> Res
     let matrices: Vec<Small> = directions.iter().map(Direction::matrix).collect();
     let mut total = Traces::zeros(directions.len());
     let levels = factor.system.leading.levels;
-    let task = |task: usize| leading(factor, directions, &matrices, piece(task, LEVELS, levels));
-    team.fold(levels.div_ceil(LEVELS), task, |part| total.add(&part))?;
+    let work = |task: usize| leading(factor, directions, &matrices, piece(task, LEVELS, levels));
+    team.fold(levels.div_ceil(LEVELS), work, |part| total.add(&part))?;
     let (list, place) = components(factor);
-    let task = |c: usize| of_component(factor, &list[c], &place, directions, &matrices, team);
+    let work = |c: usize| of_component(factor, &list[c], &place, directions, &matrices, team);
     let mut failed = None;
-    team.fold(list.len(), task, |part| match part {
+    team.fold(list.len(), work, |part| match part {
         Ok(part) => total.add(&part),
         Err(error) => failed = Some(error),
     })?;
@@ -154,19 +154,20 @@ fn of_component(
         let square = dense.leading_square(&matrices[k], team);
         let y = dense.j.times(&square, team);
         team.check()?;
-        add_mixed(&dense, &y, k, directions, matrices, &mut part);
+        let blocks = diagonal_blocks(&dense, &y, directions, team)?;
+        add_mixed(&blocks, k, directions, matrices, &mut part);
         scaled.push(dense.scaled_twice(y, team));
     }
     for (a, &k) in leading.iter().enumerate() {
         for (&l, other) in leading.iter().zip(&scaled).take(a + 1) {
-            let value = scaled[a].trace_of_product(other);
+            let value = scaled[a].trace_of_product(other, team)?;
             part.pairs[k * count + l] += value;
             if k != l {
                 part.pairs[l * count + k] += value;
             }
         }
     }
-    add_remaining(&dense, directions, matrices, &mut part);
+    part.add(&remaining(&dense, directions, matrices, team)?);
     Ok(part)
 }
 
@@ -174,78 +175,107 @@ fn dot(x: &[f64], y: &[f64]) -> f64 {
     x.iter().zip(y).map(|(a, b)| a * b).sum()
 }
 
-/// Σ_b tr(D_l [YJ']_bb) for a leading direction k with Y = JS_k and every remaining l.
-fn add_mixed(
+/// Σ_b [YJ']_bb of every remaining group, for Y = JS_k.
+fn diagonal_blocks(
     dense: &Dense<'_>,
     y: &Square,
+    directions: &[Direction],
+    team: &Team,
+) -> Result<Vec<Small>> {
+    let groups = directions.iter().map(|d| d.group).max().unwrap_or(0);
+    let size = |g: usize| {
+        directions
+            .iter()
+            .find(|d| d.group == g)
+            .map_or(0, |d| d.t.len())
+    };
+    let zeros: Vec<Small> = (1..=groups)
+        .map(|g| Small::zeros(size(g), size(g)))
+        .collect();
+    let work = |k: usize| {
+        let mut blocks = zeros.clone();
+        for j in task(y.size, k) {
+            let (left, right) = (y.column(j), dense.j.column(j));
+            for node in &dense.component.nodes {
+                let block = &mut blocks[node.group];
+                let (left, right) = (&left[node.columns.clone()], &right[node.columns.clone()]);
+                for (b, y) in right.iter().enumerate() {
+                    for (a, x) in left.iter().enumerate() {
+                        block.data[a + b * block.rows] += x * y;
+                    }
+                }
+            }
+        }
+        blocks
+    };
+    let mut total = zeros.clone();
+    team.fold(tasks(y.size), work, |part: Vec<Small>| {
+        let pairs = total.iter_mut().zip(&part);
+        pairs.for_each(|(sum, block)| add(&mut sum.data, &block.data));
+    })?;
+    Ok(total)
+}
+
+/// Σ_b tr(D_l [YJ']_bb) for a leading direction k and every remaining l.
+fn add_mixed(
+    blocks: &[Small],
     k: usize,
     directions: &[Direction],
     matrices: &[Small],
     part: &mut Traces,
 ) {
     let count = directions.len();
-    let groups = dense
-        .component
-        .nodes
-        .iter()
-        .map(|node| node.group + 1)
-        .max();
-    let mut blocks: Vec<Small> = (1..=groups.unwrap_or(0))
-        .map(|g| {
-            let size = directions
-                .iter()
-                .find(|d| d.group == g)
-                .map_or(0, |d| d.t.len());
-            Small::zeros(size, size)
-        })
-        .collect();
-    for j in 0..y.size {
-        let (left, right) = (y.column(j), dense.j.column(j));
-        for node in &dense.component.nodes {
-            let block = &mut blocks[node.group];
-            let (left, right) = (&left[node.columns.clone()], &right[node.columns.clone()]);
-            for (b, y) in right.iter().enumerate() {
-                for (a, x) in left.iter().enumerate() {
-                    block.data[a + b * block.rows] += x * y;
-                }
-            }
-        }
-    }
     for (l, direction) in directions.iter().enumerate().filter(|(_, d)| d.group > 0) {
-        if let Some(block) = blocks.get(direction.group - 1) {
-            let value = trace_of_product(&matrices[l], block);
-            part.pairs[k * count + l] += value;
-            part.pairs[l * count + k] += value;
-        }
+        let value = trace_of_product(&matrices[l], &blocks[direction.group - 1]);
+        part.pairs[k * count + l] += value;
+        part.pairs[l * count + k] += value;
     }
 }
 
 /// Σ_ab tr(C_ab D_k C_ba D_l) of remaining directions, and tr(C D_k).
-fn add_remaining(
+fn remaining(
     dense: &Dense<'_>,
+    directions: &[Direction],
+    matrices: &[Small],
+    team: &Team,
+) -> Result<Traces> {
+    let nodes = &dense.component.nodes;
+    let work = |k: usize| {
+        let mut part = Traces::zeros(directions.len());
+        for node in &nodes[task(nodes.len(), k)] {
+            add_node(dense, node, directions, matrices, &mut part);
+        }
+        part
+    };
+    let mut total = Traces::zeros(directions.len());
+    team.fold(tasks(nodes.len()), work, |part| total.add(&part))?;
+    Ok(total)
+}
+
+/// What the columns of one node add.
+fn add_node(
+    dense: &Dense<'_>,
+    node: &Node,
     directions: &[Direction],
     matrices: &[Small],
     part: &mut Traces,
 ) {
-    let (count, size, inner) = (directions.len(), dense.component.size, &dense.inner);
-    for node in &dense.component.nodes {
-        let of_node: Vec<usize> = of_group(directions, node.group + 1);
-        let width = node.columns.len();
-        // (C D_k) in this node's columns.
-        let right: Vec<Vec<f64>> = of_node
-            .iter()
-            .map(|&k| times_block(inner, node.columns.clone(), &matrices[k]))
-            .collect();
+    let (count, size) = (directions.len(), dense.component.size);
+    let of_node: Vec<usize> = of_group(directions, node.group + 1);
+    // (C D_k) in this node's columns.
+    let right: Vec<Vec<f64>> = of_node
+        .iter()
+        .map(|&k| times_block(&dense.inner, node.columns.clone(), &matrices[k]))
+        .collect();
+    for (&k, right) in of_node.iter().zip(&right) {
+        part.single[k] += (0..node.columns.len())
+            .map(|b| right[b * size + node.columns.start + b])
+            .sum::<f64>();
+    }
+    for (l, direction) in directions.iter().enumerate().filter(|(_, d)| d.group > 0) {
+        let left = block_times(dense, direction.group - 1, node, &matrices[l]);
         for (&k, right) in of_node.iter().zip(&right) {
-            part.single[k] += (0..width)
-                .map(|b| right[b * size + node.columns.start + b])
-                .sum::<f64>();
-        }
-        for (l, direction) in directions.iter().enumerate().filter(|(_, d)| d.group > 0) {
-            let left = block_times(dense, direction.group - 1, node, &matrices[l]);
-            for (&k, right) in of_node.iter().zip(&right) {
-                part.pairs[k * count + l] += dot(&left, right);
-            }
+            part.pairs[k * count + l] += dot(&left, right);
         }
     }
 }
