@@ -112,13 +112,39 @@ pub fn of_theta(system: &System, theta: &[f64]) -> Vec<Direction> {
     of_maps(system, &maps, theta)
 }
 
-/// ∂(Z̃-covariance)/∂Σ[i, j], element by element in θ's order; relative to σ².
-pub fn of_sigma(system: &System) -> Vec<Direction> {
+/// ∂(λ̃λ̃')/∂θ in the optimiser's coordinates.
+pub fn of_optimiser(system: &System, theta: &[f64]) -> Vec<Direction> {
+    let groups = system.groups.iter();
+    let maps: Vec<Small> = groups.map(|group| group.template.map()).collect();
+    of_maps(system, &maps, theta)
+}
+
+/// ∂(λ̃λ̃')/∂(λλ')[i, j] in the optimiser's coordinates, in θ's order, and the elements (λλ')[i, j].
+pub fn of_covariance(system: &System, theta: &[f64]) -> (Vec<Direction>, Vec<f64>) {
     let of = |group: usize| {
-        let map = system.groups[group].template.user_map();
+        let map = system.groups[group].template.map();
         (map.clone(), map)
     };
-    in_order(system, of, |i, j| if i == j { 0.5 } else { 1.0 })
+    let directions = in_order(system, of, |i, j| if i == j { 0.5 } else { 1.0 });
+    let lambdas = system.groups.iter().map(|group| group.lambda(theta));
+    let covariances: Vec<Small> = lambdas.map(|l| l.times(&l.transposed())).collect();
+    let element = |d: &Direction| covariances[d.group].at(d.row, d.column);
+    let elements = directions.iter().map(element).collect();
+    (directions, elements)
+}
+
+/// ∂(Σ/σ²)[i, j]/∂θ in the user's columns and the optimiser's θ: elements × parameters, both in θ's order.
+pub fn covariance_slopes(system: &System, theta: &[f64]) -> Vec<f64> {
+    let groups = system.groups.iter();
+    let maps: Vec<Small> = groups.map(|group| group.template.user_matrix()).collect();
+    let directions = of_maps(system, &maps, theta);
+    let slope = |element: &Direction, along: &Direction| match element.group == along.group {
+        true => along.matrix().at(element.row, element.column),
+        false => 0.0,
+    };
+    (directions.iter())
+        .flat_map(|element| directions.iter().map(move |along| slope(element, along)))
+        .collect()
 }
 
 /// D_k z of one leading level for every direction: fills r × directions, row-major.

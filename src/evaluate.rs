@@ -32,18 +32,39 @@ fn gradient_of(problem: &mut Problem<'_, '_>, theta: &[f64]) -> Result<Vec<f64>>
     Ok(along.iter().map(|direction| direction.slope(&g)).collect())
 }
 
-/// Central differences of the gradient at the estimate, symmetric: where the exact Hessian (`variance`)
+/// Central differences of the gradient in the user's θ, symmetric: where the exact Hessian (`variance`)
 /// would need more.
-pub fn differenced_hessian(fit: &Fit, team: &Team) -> Result<Vec<f64>> {
-    let size = fit.theta.len();
-    let steps = steps(fit);
+pub fn user_hessian(fit: &Fit, team: &Team) -> Result<Vec<f64>> {
     let mut problem = Problem::new(&fit.system, fit.reml, team);
+    differences(&fit.theta, &steps(fit), |theta| {
+        gradient_of(&mut problem, theta)
+    })
+}
+
+/// The same in the optimiser's θ, whose columns are of unit size.
+pub fn optimiser_hessian(fit: &Fit, team: &Team) -> Result<Vec<f64>> {
+    let mut problem = Problem::new(&fit.system, fit.reml, team);
+    let steps: Vec<f64> = (fit.internal.iter())
+        .map(|value| STEP * value.abs().max(LEAST))
+        .collect();
+    differences(&fit.internal, &steps, |theta| {
+        problem.value(theta)?;
+        Ok(problem.derivatives()?.gradient)
+    })
+}
+
+fn differences(
+    theta: &[f64],
+    steps: &[f64],
+    mut gradient: impl FnMut(&[f64]) -> Result<Vec<f64>>,
+) -> Result<Vec<f64>> {
+    let size = theta.len();
     let mut rows = vec![0.0; size * size];
     for k in 0..size {
         let mut at = |step: f64| {
-            let mut theta = fit.theta.clone();
-            theta[k] += step;
-            gradient_of(&mut problem, &theta).map(|gradient| (theta[k], gradient))
+            let mut moved = theta.to_vec();
+            moved[k] += step;
+            gradient(&moved).map(|gradient| (moved[k], gradient))
         };
         let ((right, above), (left, below)) = (at(steps[k])?, at(-steps[k])?);
         for l in 0..size {

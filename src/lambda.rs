@@ -221,26 +221,27 @@ impl Template {
         }
     }
 
-    /// b = (this) u: λ in the user's coordinates, up to a rotation of u.
-    pub fn user_factor(&self, theta: &[f64]) -> Small {
-        let mut lambda = self.fill(theta);
-        for j in 0..self.cols {
-            for i in 0..self.cols {
-                lambda.data[i + j * self.cols] /= self.columns[i].scale;
-            }
+    /// U with (user's b) = U (optimiser's): scales undone, and the shifts taken out of the constant.
+    pub fn user_matrix(&self) -> Small {
+        let mut matrix = Small::zeros(self.cols, self.cols);
+        for (k, column) in self.columns.iter().enumerate() {
+            matrix.set(k, k, 1.0 / column.scale);
         }
         if let Shape::Free {
             constant: Some(constant),
         } = self.shape
         {
-            for j in 0..self.cols {
-                let moved: f64 = (0..self.cols)
-                    .map(|i| self.columns[i].shift * lambda.at(i, j))
-                    .sum();
-                lambda.data[constant + j * self.cols] -= moved;
+            for (k, column) in self.columns.iter().enumerate() {
+                let moved = matrix.at(constant, k) - column.shift / column.scale;
+                matrix.set(constant, k, moved);
             }
         }
-        lambda
+        matrix
+    }
+
+    /// b = (this) u: λ in the user's coordinates, up to a rotation of u.
+    pub fn user_factor(&self, theta: &[f64]) -> Small {
+        self.user_matrix().times(&self.fill(theta))
     }
 
     /// The optimiser's θ → the user's: lower triangles with non-negative diagonals.

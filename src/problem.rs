@@ -1,7 +1,7 @@
 //! The criterion as a function of θ, with the factor that evaluates it.
 
 use crate::derivatives::{derivatives, Derivatives};
-use crate::direction::of_maps;
+use crate::direction::of_optimiser;
 use crate::error::{Error, Result};
 use crate::factor::{Factor, Numbers};
 use crate::lambda::Small;
@@ -103,10 +103,7 @@ impl<'s, 'a> Problem<'s, 'a> {
     pub fn derivatives(&mut self) -> Result<Derivatives> {
         let profile = self.settle(&self.at.clone())?;
         let system = self.factor.system;
-        let maps: Vec<Small> = (system.groups.iter())
-            .map(|group| group.template.map())
-            .collect();
-        let along = of_maps(system, &maps, &self.at);
+        let along = of_optimiser(system, &self.at);
         derivatives(
             &mut self.factor,
             &profile,

@@ -13,7 +13,9 @@
 use crate::aligned::Aligned;
 use crate::complement::{self, Solution};
 use crate::derivatives::{blocks, directions as whitened, leading_answers, Directions};
-use crate::direction::{apply_to_rest, of_sigma, of_theta, quadratics, Direction};
+use crate::direction::{
+    apply_to_rest, covariance_slopes, of_covariance, of_optimiser, of_theta, quadratics, Direction,
+};
 use crate::error::Result;
 use crate::evaluate;
 use crate::factor::Factor;
@@ -23,6 +25,7 @@ use crate::lambda::Small;
 use crate::lmm::Fit;
 use crate::objective::{degrees, Profile};
 use crate::parallel::Team;
+use crate::system::System;
 use crate::traces::{self, traces, Traces};
 use std::ops::Range;
 
@@ -32,20 +35,25 @@ const CHEAP: f64 = 1e9;
 /// Vectors worked on at a time.
 const BATCH: usize = 32;
 
-/// Derivatives at the estimate, in the user's θ; matrices row-major.
+/// Derivatives at the estimate, in the optimiser's θ (in which a predictor far from zero costs no digits);
+/// matrices row-major.
 pub struct Information {
-    /// S with vcov(β̂) = σ²SS': rank × rank.
-    pub root: Vec<f64>,
     /// ∂²d/∂θ∂θ'.
     pub hessian: Vec<f64>,
     /// h_k/r².
     pub score: Vec<f64>,
     /// P_k in the basis of S: parameters × rank × rank.
     pub fixed: Vec<f64>,
+    /// ∂(Σ/σ²)/∂θ: the user's elements × parameters.
+    pub covariance: Vec<f64>,
 }
 
-/// What Kenward and Roger's method needs; the parameters are the elements of every Σ/σ².
+/// What Kenward and Roger's method needs; the parameters are the elements of every λλ' in the optimiser's
+/// coordinates (a linear change of those of Σ/σ², which the method does not see, without the digits that
+/// a predictor far from zero costs).
 pub struct VarianceProducts {
+    /// The elements themselves.
+    pub elements: Vec<f64>,
     /// P_k: parameters × rank × rank.
     pub fixed: Vec<f64>,
     /// Q_kl: parameters × parameters × rank × rank.
@@ -184,56 +192,127 @@ impl Images {
     }
 }
 
-/// Hessian, slopes of vcov(β̂) and their basis at the estimate.
+/// Hessian, and slopes of vcov(β̂) and Σ at the estimate.
 pub fn information(fit: &Fit, team: &Team) -> Result<Information> {
+    let system = &fit.system;
+    let directions = of_optimiser(system, &fit.internal);
     fit.at_optimum(team, |problem, profile| {
         problem.factor.invert(team)?;
-        information_at(fit, &problem.factor, &profile, team)
+        let pieces = Pieces::new(&problem.factor, &profile, &directions, fit.reml, team);
+        let hessian = match affordable(&problem.factor, &directions) {
+            true => pieces.hessian(team)?,
+            false => evaluate::optimiser_hessian(fit, team)?,
+        };
+        Ok(Information {
+            hessian,
+            score: pieces.score,
+            fixed: pieces.fixed,
+            covariance: covariance_slopes(system, &fit.internal),
+        })
     })
 }
 
-fn information_at(
-    fit: &Fit,
-    factor: &Factor<'_>,
-    profile: &Profile,
-    team: &Team,
-) -> Result<Information> {
-    let system = &fit.system;
-    let directions = of_theta(system, &fit.theta);
-    let whitened = whitened(factor, profile, fit.reml, true);
-    let solution = Solution::new(factor, &whitened);
-    let images = Images::new(factor, &whitened, &solution, team);
-    let fixed = images.fixed(factor, &directions);
-    let z = (images.leading_column(0), images.rest_column(0));
-    let score: Vec<f64> = quadratics(factor, &directions, z)
-        .iter()
-        .map(|h| h / profile.pwrss)
-        .collect();
-    let hessian = if directions.is_empty() {
-        Vec::new()
-    } else if affordable(factor, &directions) {
-        let g = g(factor, profile, fit.reml, (&whitened, &solution), team)?;
-        let mut hessian = curvature(&directions, &g);
-        let m = degrees(system, fit.reml);
-        let explained = Explained {
-            factor,
-            directions: &directions,
-            images: &images,
-            fixed: &fixed,
-        };
-        explained.add(&mut hessian, (profile, &score, m), fit.reml, team)?;
-        let traces = traces(factor, &directions, team)?;
-        subtract(&mut hessian, 1.0, &traces.pairs);
-        hessian
-    } else {
-        evaluate::differenced_hessian(fit, team)?
-    };
-    Ok(Information {
-        root: root(factor, profile),
-        hessian,
-        score,
-        fixed,
+/// ∂²d/∂θ∂θ' at the estimate, in the user's θ.
+pub fn hessian(fit: &Fit, team: &Team) -> Result<Vec<f64>> {
+    let directions = of_theta(&fit.system, &fit.theta);
+    fit.at_optimum(team, |problem, profile| {
+        problem.factor.invert(team)?;
+        match affordable(&problem.factor, &directions) {
+            true => {
+                Pieces::new(&problem.factor, &profile, &directions, fit.reml, team).hessian(team)
+            }
+            false => evaluate::user_hessian(fit, team),
+        }
     })
+}
+
+/// What the derivatives along some directions are made of.
+struct Pieces<'a> {
+    factor: &'a Factor<'a>,
+    profile: &'a Profile,
+    directions: &'a [Direction],
+    reml: bool,
+    whitened: Directions,
+    solution: Solution,
+    images: Images,
+    /// P_k.
+    fixed: Vec<f64>,
+    /// h_k/r².
+    score: Vec<f64>,
+}
+
+impl<'a> Pieces<'a> {
+    fn new(
+        factor: &'a Factor<'a>,
+        profile: &'a Profile,
+        directions: &'a [Direction],
+        reml: bool,
+        team: &Team,
+    ) -> Self {
+        let whitened = whitened(factor, profile, reml, true);
+        let solution = Solution::new(factor, &whitened);
+        let images = Images::new(factor, &whitened, &solution, team);
+        let z = (images.leading_column(0), images.rest_column(0));
+        let score = quadratics(factor, directions, z);
+        Pieces {
+            fixed: images.fixed(factor, directions),
+            score: score.iter().map(|h| h / profile.pwrss).collect(),
+            factor,
+            profile,
+            directions,
+            reml,
+            whitened,
+            solution,
+            images,
+        }
+    }
+
+    fn hessian(&self, team: &Team) -> Result<Vec<f64>> {
+        if self.directions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let shared = (&self.whitened, &self.solution);
+        let g = g(self.factor, self.profile, self.reml, shared, team)?;
+        let mut hessian = curvature(self.directions, &g);
+        self.add_products(&mut hessian, team)?;
+        let traces = traces(self.factor, self.directions, team)?;
+        subtract(&mut hessian, 1.0, &traces.pairs);
+        Ok(hessian)
+    }
+
+    /// Adds (2m/r²)y'PV_kPV_lPy − (m/r⁴)h_kh_l and, for REML, 2 tr(Q_kl) − tr(P_kP_l).
+    fn add_products(&self, hessian: &mut [f64], team: &Team) -> Result<()> {
+        let (count, p) = (self.directions.len(), self.images.columns - 1);
+        let (m, r2) = (degrees(self.factor.system, self.reml), self.profile.pwrss);
+        let batch = (BATCH / count).max(1);
+        let last = if self.reml { p + 1 } else { 1 };
+        for first in (0..last).step_by(batch) {
+            let columns = first..(first + batch).min(last);
+            let total = count * columns.len();
+            let inner = (self.images).inner(self.factor, self.directions, columns.clone(), team)?;
+            for (c, column) in columns.enumerate() {
+                let weight = if column == 0 { m / r2 } else { 1.0 };
+                for (k, row) in hessian.chunks_exact_mut(count).enumerate() {
+                    let own = &inner.product[(c * count + k) * total + c * count..][..count];
+                    subtract(row, -2.0 * weight, own);
+                }
+            }
+            if first == 0 {
+                let of_z = &inner.fixed_part(self.factor, self.profile)[..count];
+                for (k, row) in hessian.chunks_exact_mut(count).enumerate() {
+                    for (l, value) in row.iter_mut().enumerate() {
+                        let explained = 2.0 * dot(&of_z[k], &of_z[l]) / r2;
+                        *value -= m * (explained + self.score[k] * self.score[l]);
+                    }
+                }
+            }
+        }
+        let of = |k: usize| &self.fixed[k * p * p..(k + 1) * p * p];
+        for k in 0..if self.reml { count } else { 0 } {
+            (0..count).for_each(|l| hessian[k * count + l] -= dot(of(k), of(l)));
+        }
+        Ok(())
+    }
 }
 
 /// G of every group; an ML fit's is that without the fixed part's columns.
@@ -264,67 +343,16 @@ fn affordable(factor: &Factor<'_>, directions: &[Direction]) -> bool {
         && crate::memory::require(bytes, String::new).is_ok()
 }
 
-/// Terms of the Hessian that take products with Z̃'V⁻¹Z̃.
-struct Explained<'a> {
-    factor: &'a Factor<'a>,
-    directions: &'a [Direction],
-    images: &'a Images,
-    fixed: &'a [f64],
-}
-
-impl Explained<'_> {
-    /// Adds (2m/r²)y'PV_kPV_lPy − (m/r⁴)h_kh_l and, for REML, 2 tr(Q_kl) − tr(P_kP_l).
-    fn add(
-        &self,
-        hessian: &mut [f64],
-        (profile, score, m): (&Profile, &[f64], f64),
-        reml: bool,
-        team: &Team,
-    ) -> Result<()> {
-        let (count, p) = (self.directions.len(), self.images.columns - 1);
-        let square = p * p;
-        let batch = (BATCH / count.max(1)).max(1);
-        let last = if reml { p + 1 } else { 1 };
-        for first in (0..last).step_by(batch) {
-            let columns = first..(first + batch).min(last);
-            let inner = self
-                .images
-                .inner(self.factor, self.directions, columns.clone(), team)?;
-            let total = count * columns.len();
-            for (c, column) in columns.enumerate() {
-                let weight = if column == 0 { m / profile.pwrss } else { 1.0 };
-                for (k, row) in hessian.chunks_exact_mut(count).enumerate() {
-                    let own = &inner.product[(c * count + k) * total + c * count..][..count];
-                    subtract(row, -2.0 * weight, own);
-                }
-            }
-            if first == 0 {
-                let of_z = &inner.fixed_part(self.factor, profile)[..count];
-                for (k, row) in hessian.chunks_exact_mut(count).enumerate() {
-                    for (l, value) in row.iter_mut().enumerate() {
-                        *value -= m
-                            * (2.0 * dot(&of_z[k], &of_z[l]) / profile.pwrss + score[k] * score[l]);
-                    }
-                }
-            }
-        }
-        for k in 0..if reml { count } else { 0 } {
-            for l in 0..count {
-                let of = |k: usize| &self.fixed[k * square..(k + 1) * square];
-                hessian[k * count + l] -= dot(of(k), of(l));
-            }
-        }
-        Ok(())
-    }
-}
-
 fn dot(x: &[f64], y: &[f64]) -> f64 {
     x.iter().zip(y).map(|(a, b)| a * b).sum()
 }
 
-/// S = T R_X⁻¹: the user's columns kept × whitened ones, row-major.
-fn root(factor: &Factor<'_>, profile: &Profile) -> Vec<f64> {
-    let system = factor.system;
+/// S = T R_X⁻¹ with vcov(β̂) = σ²SS': the user's columns kept × whitened ones, row-major.
+pub fn root(fit: &Fit, team: &Team) -> Result<Vec<f64>> {
+    fit.at_optimum(team, |_, profile| Ok(root_of(&fit.system, &profile)))
+}
+
+fn root_of(system: &System, profile: &Profile) -> Vec<f64> {
     let p = system.rank();
     let mut root = vec![0.0; p * p];
     for k in 0..p {
@@ -347,11 +375,12 @@ pub fn variance_products(fit: &Fit, team: &Team) -> Result<VarianceProducts> {
     fit.at_optimum(team, |problem, profile| {
         problem.factor.invert(team)?;
         let factor = &problem.factor;
-        let directions = of_sigma(&fit.system);
+        let (directions, elements) = of_covariance(&fit.system, &fit.internal);
         let whitened = whitened(factor, &profile, fit.reml, true);
         let solution = Solution::new(factor, &whitened);
         let images = Images::new(factor, &whitened, &solution, team);
         Ok(VarianceProducts {
+            elements,
             fixed: images.fixed(factor, &directions),
             pairs: images.pairs(factor, &directions, team)?,
             traces: traces(factor, &directions, team)?,

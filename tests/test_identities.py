@@ -452,7 +452,7 @@ def test_maximal_crossed_model() -> None:
 def test_hessian_in_other_units(c: float) -> None:
     """A slope's θ has the unit 1/x, and so must the step of its second derivatives."""
     data = slopes_data()
-    plain = fit("y ~ x + (x | g)", data)._fit.information()["hessian"]
-    scaled = fit("y ~ x + (x | g)", data.assign(x=data["x"] * c))._fit.information()["hessian"]
+    plain = fit("y ~ x + (x | g)", data)._fit.hessian()
+    scaled = fit("y ~ x + (x | g)", data.assign(x=data["x"] * c))._fit.hessian()
     units = np.array([1, c, c])
     np.testing.assert_allclose(scaled / np.outer(units, units), plain, rtol=1e-5, atol=1e-6)

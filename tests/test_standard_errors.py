@@ -7,22 +7,18 @@ import pytest
 
 import mixedmodels as mm
 import reference_data
-from mixedmodels.ddf import parameter_variance
 from mixedmodels.parameters import sds_and_correlations
 from mixedmodels.standard_errors import sd_correlation_errors
 
-MODELS = {
-    "intercepts": ("Dyestuff", "Yield ~ 1 + (1 | Batch)"),
-    "slopes": ("sleepstudy", "Reaction ~ Days + (Days | Subject)"),
-    "three columns": ("Machines", "score ~ Machine + (Machine | Worker)"),
-    "two terms": ("ScotsSec", "attain ~ sex + (sex | primary) + (1 | second)"),
-}
+LMERTEST = sorted(path.stem for path in (reference_data.ROOT / "inference").glob("lmertest_*.json"))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", LMERTEST)
+@pytest.mark.filterwarnings("ignore::mixedmodels.MissingDataWarning")
 def test_delta_method(name: str) -> None:
-    data, formula = MODELS[name]
-    m = mm.lmer(formula, reference_data.load(data))
+    """From lmerTest's covariance matrix of (θ, σ) by differences of the values."""
+    reference = reference_data.read_json(f"inference/{name}.json")
+    m = mm.lmer(reference["formula"], reference_data.load(reference["data"]))
     sizes = [len(term.columns) for term in m._matrices.terms]
     parameters = np.append(m.theta, m.sigma)
 
@@ -36,8 +32,17 @@ def test_delta_method(name: str) -> None:
             for e in np.eye(len(parameters))
         ]
     ).T
-    expected = np.sqrt(np.diag(jacobian @ parameter_variance(m) @ jacobian.T))
-    np.testing.assert_allclose(sd_correlation_errors(m), expected, rtol=1e-6)
+    expected = np.sqrt(np.diag(jacobian @ np.array(reference["vcov_varpar"]) @ jacobian.T))
+    np.testing.assert_allclose(sd_correlation_errors(m), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shift", [2000.0, 1e6, 1.7e9])
+def test_a_predictor_far_from_zero(shift: float) -> None:
+    data = reference_data.load("sleepstudy")
+    formula = "Reaction ~ Days + (Days | Subject)"
+    near = sd_correlation_errors(mm.lmer(formula, data))
+    far = sd_correlation_errors(mm.lmer(formula, data.assign(Days=data["Days"] + shift)))
+    np.testing.assert_allclose(far[2:], near[2:], rtol=1e-6)  # of the slopes and σ
 
 
 def test_balanced_one_way_in_closed_form() -> None:

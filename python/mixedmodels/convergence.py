@@ -97,7 +97,7 @@ class Convergence:
 
     @lazy
     def _hessian(self) -> Array:
-        return np.asarray(self._fit.information()["hessian"], dtype=float)
+        return np.asarray(self._fit.hessian(), dtype=float)
 
     @property
     def hessian(self) -> Array:

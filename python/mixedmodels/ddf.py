@@ -136,7 +136,7 @@ def f_test(
     method = resolve(model, ddf)
     L = np.atleast_2d(np.asarray(L, dtype=float))
     values = np.zeros(len(L)) if value is None else np.asarray(value, dtype=float)
-    L, values = _independent(L, model._information["root"], values)
+    L, values = _independent(L, model._root, values)
     if len(L) == 0:
         return FTest(np.nan, 0, np.nan, np.nan)
     rows, inner = _in_basis(model, L, method)
@@ -154,7 +154,7 @@ def _in_basis(model: FittedModel, L: Array, method: DdfMethod) -> tuple[Array, A
     """Rows L S, and Φ_A/σ² in the basis of S: the identity but for Kenward and Roger."""
     if method == "kenward-roger":
         return L @ model._kenward_roger.root, model._kenward_roger.inner
-    return L @ model._information["root"], np.eye(L.shape[1])
+    return L @ model._root, np.eye(L.shape[1])
 
 
 def _wald(rows: Array, inner: Array, gap: Array) -> float:
@@ -239,7 +239,7 @@ class Satterthwaite:
     def of(cls, model: FittedModel) -> Satterthwaite:
         information = model._information
         return cls(
-            information["root"],
+            model._root,
             information["fixed"],
             parameter_variance(model),
             model.sigma,
@@ -268,7 +268,8 @@ class Satterthwaite:
 
 
 def parameter_variance(model: FittedModel) -> Array:
-    """Covariance matrix of (θ̂, σ̂): twice the inverse of the criterion's Hessian in (θ, σ).
+    """Covariance matrix of (θ̂, σ̂), θ in the kernel's coordinates: twice the inverse of the
+    criterion's Hessian.
 
     Directions in which the criterion is flat (a variance at zero leaves its correlations free) get
     no variance. With the profiled Hessian H and h = y'PV_kPy/r²: ∂²/∂θ∂θ' = H + m hh', ∂²/∂θ∂σ =

@@ -127,8 +127,13 @@ class FittedModel(ABC):
         return float(self._fit.sigma)
 
     @lazy
+    def _root(self) -> Array:
+        """S with vcov = σ²SS', shape (rank, rank), for the fixed effects kept."""
+        return self._fit.root()
+
+    @lazy
     def _information(self) -> dict[str, Array]:
-        """The kernel's derivatives at the estimate: root, hessian, score, fixed (see `ddf`)."""
+        """Derivatives at the estimate in the kernel's θ: hessian, score, fixed, covariance."""
         return self._fit.information()
 
     @lazy

@@ -18,7 +18,7 @@ from .errors import ConvergenceError
 if TYPE_CHECKING:
     from .fitted import FittedModel
 
-__all__ = ["KenwardRoger", "relative_elements"]
+__all__ = ["KenwardRoger"]
 
 Array = NDArray[np.float64]
 
@@ -45,7 +45,7 @@ class KenwardRoger:
         trace = np.einsum("klaa->kl", Q) + np.einsum("klaa->kl", gap)
         W = 2 * inverse(*_determined(T - trace, P, model))
         inner = np.eye(rank) + 2 * np.einsum("kl,klab->ab", W, gap)
-        return cls(model._information["root"], P, W, 0.5 * (inner + inner.T), model.sigma)
+        return cls(model._root, P, W, 0.5 * (inner + inner.T), model.sigma)
 
     @property
     def adjusted(self) -> Array:
@@ -85,9 +85,9 @@ def _determined(
         terms = ", ".join(f"({' + '.join(t.columns)} | {t.group})" for t in model._matrices.terms)
         raise ConvergenceError(
             f"Kenward-Roger's method needs information on every variance of {terms}, and of some "
-            "there is none in double precision: a predictor with random effects lies too far from "
-            "zero for its spread, or the fixed effects explain all that a term could. Centre the "
-            "predictor or simplify the model, or use ddf='satterthwaite'"
+            "there is none in double precision: the fixed effects explain all that a term could, or "
+            "a predictor without an intercept beside it lies far from zero. Simplify the model or "
+            "centre the predictor, or use ddf='satterthwaite'"
         )
     return scale, values, vectors
 
@@ -114,14 +114,14 @@ def _matched_moments(q: int, a1: float, a2: float) -> tuple[float, float]:
 
 
 def _with_residual(model: FittedModel) -> tuple[Array, Array, Array]:
-    """P, Q and T of the elements of Σ and, as the last parameter, σ².
+    """P, Q and T of the elements of Σ (in the kernel's coordinates) and, as the last, σ².
 
     With V = ZΓZ' + φW⁻¹ at φ = 1, ∂V/∂φ = V − ZΓZ': a linear combination of V itself and of the
     other derivatives, so nothing more is needed from the kernel.
     """
     raw = model._fit.variance_products()
     P, Q, T, trace = (np.asarray(raw[name]) for name in ("fixed", "pairs", "traces", "trace"))
-    gamma = relative_elements(model)
+    gamma = np.asarray(raw["elements"])
     size, rank = len(gamma), P.shape[1]
     n = float(model.nobs)
     PG, QG = np.einsum("k,kab->ab", gamma, P), np.einsum("l,klab->kab", gamma, Q)
@@ -137,12 +137,3 @@ def _with_residual(model: FittedModel) -> tuple[Array, Array, Array]:
     T_all[:size, size] = T_all[size, :size] = trace - TG
     T_all[size, size] = n - 2 * float(trace @ gamma) + float(gamma @ TG)
     return P_all, Q_all, T_all
-
-
-def relative_elements(model: FittedModel) -> Array:
-    """The elements of every Σ_t/σ² in θ's order (lower triangles, column by column)."""
-    parts = [
-        term.cov[np.triu_indices(len(term.columns))[::-1]] / model.sigma**2
-        for term in model.varcorr.terms  # type: ignore[attr-defined]
-    ]
-    return np.concatenate(parts) if parts else np.zeros(0)

@@ -155,7 +155,7 @@ def vcov_robust(
 def _sandwich(kind: RobustType, model: FittedModel, clusters: Clusters) -> tuple[Array, Array, int]:
     """The covariance matrix, each coefficient's degrees of freedom, and how many clusters alone
     determine a combination of coefficients."""
-    root = model._information["root"]
+    root = model._root
     basis = _full_length(model, root)
     if kind == "CR2":
         reduced = bias_reduced(model, clusters, root, basis)

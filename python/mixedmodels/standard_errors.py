@@ -1,7 +1,8 @@
 """Standard errors of variance components: the delta method from the exact Hessian over (θ, σ).
 
-sdᵢ = σ‖λᵢ‖ and corᵢⱼ = uᵢ'uⱼ with λᵢ row i of λ_t and uᵢ = λᵢ/‖λᵢ‖ are smooth in (θ, σ) wherever no
-standard deviation is zero; the covariance matrix of (θ̂, σ̂) is `ddf.parameter_variance`.
+With Γ = Σ/σ², sdᵢ = σ√Γᵢᵢ and corᵢⱼ = Γᵢⱼ/√(ΓᵢᵢΓⱼⱼ) are smooth where no standard deviation is zero,
+and the kernel gives ∂Γ/∂θ in its own coordinates, where the covariance matrix of (θ̂, σ̂) keeps its
+digits (`ddf.parameter_variance`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from .varcorr import templates
 
 if TYPE_CHECKING:
     from .model import LinearMixedModel
+    from .model_matrix import TermInfo
 
 __all__ = ["sd_correlation_errors", "variance_components"]
 
@@ -38,46 +40,41 @@ def sd_correlation_errors(model: LinearMixedModel) -> Array:
 
 def _gradients(model: LinearMixedModel) -> Array:
     """∂(standard deviation or correlation)/∂(θ, σ), a row each; the last row is σ's."""
-    terms, size = model._matrices.terms, len(model.theta)
-    sizes = [len(term.columns) for term in terms]
-    lambdas = templates(model.theta, sizes)
-    places = templates(np.arange(1, size + 1, dtype=float), sizes)
-    rows = np.zeros((size + 1, size + 1))
-    for k, parameter in enumerate(covariance_parameters(terms)):
-        index = places[parameter.term].astype(int) - 1  # −1 above the diagonal
-        rows[k] = _gradient(parameter, lambdas[parameter.term], index, model.sigma, size)
-    rows[size, size] = 1.0
-    return rows
+    size = len(model.theta)
+    places = templates(np.arange(1, size + 1, dtype=float), [len(t.columns) for t in _terms(model)])
+    by_covariance = np.zeros((size + 1, size + 1))
+    for k, parameter in enumerate(covariance_parameters(_terms(model))):
+        index = places[parameter.term].astype(int) - 1  # lower triangle: places in θ
+        gamma = model.varcorr.terms[parameter.term].cov / model.sigma**2
+        by_covariance[k] = _gradient(parameter, gamma, index, model.sigma, size)
+    by_covariance[size, size] = 1.0
+    slopes = np.eye(size + 1)
+    slopes[:size, :size] = model._information["covariance"]
+    return by_covariance @ slopes
+
+
+def _terms(model: LinearMixedModel) -> tuple[TermInfo, ...]:
+    return model._matrices.terms
 
 
 def _gradient(
-    parameter: CovarianceParameter,
-    template: Array,
-    index: NDArray[np.int_],
-    sigma: float,
-    size: int,
+    parameter: CovarianceParameter, gamma: Array, index: NDArray[np.int_], sigma: float, size: int
 ) -> Array:
-    row = np.zeros(size + 1)
-    i, j = parameter.row, parameter.column
-    lengths = np.sqrt((template**2).sum(axis=1))
-    if lengths[i] < ZERO or lengths[j] < ZERO:
+    """∂/∂(elements of Γ in θ's order, σ)."""
+    row, (i, j) = np.zeros(size + 1), (parameter.row, parameter.column)
+    sds = np.sqrt(np.diag(gamma))
+    if sds[i] < ZERO or sds[j] < ZERO:
         return np.full(size + 1, np.nan)
-    units = template / lengths[:, None]
     if parameter.is_sd:
-        _put(row, index[i], sigma * units[i])
-        row[size] = lengths[i]
+        row[index[i, i]], row[size] = sigma / (2 * sds[i]), sds[i]
         return row
-    correlation = float(units[i] @ units[j])
+    correlation = float(gamma[i, j] / (sds[i] * sds[j]))
     if 1 - abs(correlation) < ZERO**2:
         return np.full(size + 1, np.nan)
-    _put(row, index[i], (units[j] - correlation * units[i]) / lengths[i])
-    _put(row, index[j], (units[i] - correlation * units[j]) / lengths[j])
+    row[index[i, j]] = 1 / (sds[i] * sds[j])
+    row[index[i, i]] = -correlation / (2 * gamma[i, i])
+    row[index[j, j]] = -correlation / (2 * gamma[j, j])
     return row
-
-
-def _put(row: Array, places: NDArray[np.int_], values: Array) -> None:
-    """Add the values that belong to an element of θ."""
-    row[places[places >= 0]] += values[places >= 0]
 
 
 def variance_components(model: LinearMixedModel) -> ResultTable:

@@ -49,7 +49,16 @@ where
 
 #[pymethods]
 impl PyFit {
-    /// Exact second derivatives and what Satterthwaite's method needs, at the estimate.
+    /// ∂²d/∂θ∂θ' at the estimate, in the user's θ.
+    fn hessian<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let (fit, size) = (self.fit.clone(), self.fit.theta.len());
+        let hessian = supervise(py, self.manner(), move |team, _| {
+            variance::hessian(&fit, team)
+        })?;
+        hessian.into_pyarray(py).reshape([size, size])
+    }
+
+    /// Derivatives in the optimiser's θ at the estimate: what Satterthwaite's method needs.
     fn information<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let fit = self.fit.clone();
         let (size, rank) = (fit.theta.len(), fit.system.rank());
@@ -57,14 +66,21 @@ impl PyFit {
             variance::information(&fit, team)
         })?;
         let dict = PyDict::new(py);
-        put(&dict, "root", found.root, [rank, rank])?;
         put(&dict, "hessian", found.hessian, [size, size])?;
         put(&dict, "score", found.score, [size])?;
         put(&dict, "fixed", found.fixed, [size, rank, rank])?;
+        put(&dict, "covariance", found.covariance, [size, size])?;
         Ok(dict)
     }
 
-    /// What Kenward and Roger's method needs, by elements of Σ/σ².
+    /// S with vcov(β̂) = σ²SS', for the coefficients kept.
+    fn root<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let (fit, rank) = (self.fit.clone(), self.fit.system.rank());
+        let root = supervise(py, self.manner(), move |team, _| variance::root(&fit, team))?;
+        root.into_pyarray(py).reshape([rank, rank])
+    }
+
+    /// What Kenward and Roger's method needs, by elements of every λλ'.
     fn variance_products<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let fit = self.fit.clone();
         let (size, rank) = (fit.theta.len(), fit.system.rank());
@@ -72,6 +88,7 @@ impl PyFit {
             variance::variance_products(&fit, team)
         })?;
         let dict = PyDict::new(py);
+        put(&dict, "elements", found.elements, [size])?;
         put(&dict, "fixed", found.fixed, [size, rank, rank])?;
         put(&dict, "pairs", found.pairs, [size, size, rank, rank])?;
         put(&dict, "traces", found.traces.pairs, [size, size])?;
