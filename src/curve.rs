@@ -5,8 +5,8 @@
 //! these are elements of λ. D'(v) is the partial derivative at the inner optimum.
 
 use crate::error::{Error, Result};
-use crate::fixed_matrix::Basis;
-use crate::lambda::{lower_triangle, Small};
+use crate::held::{arrange, change, inverse, shifted, without, Held};
+use crate::lambda::Small;
 use crate::lmm::Fit;
 use crate::multipliers;
 use crate::objective::degrees;
@@ -14,7 +14,6 @@ use crate::optimize::{Criterion, Optimizer, Search, Settings};
 use crate::parallel::Team;
 use crate::random_matrix::Group;
 use crate::restricted::{Free, Restricted, Tie};
-use crate::system::System;
 use std::f64::consts::FRAC_PI_2;
 use std::time::Instant;
 
@@ -35,36 +34,15 @@ pub enum Parameter {
     Coefficient(usize),
 }
 
-/// What is held, and where it stands.
-enum Held {
-    /// x_k as a combination of C, in units of ỹ, and the system of the other columns.
-    Coefficient {
-        x: Vec<f64>,
-        rest: Box<System>,
-    },
-    Sigma,
-    /// Place in θ of the diagonal element λ₁₁, and of all elements of its column.
-    Deviation {
-        place: usize,
-        column: Vec<usize>,
-    },
-    /// Places in θ of λ₁₁ with its column, and of λ₂₁ and λ₂₂.
-    Correlation {
-        column: Vec<usize>,
-        sine: usize,
-        cosine: usize,
-    },
-}
-
 /// D(v) of one parameter: for a deviation and σ in units of ỹ, for a correlation in its arcsine.
 pub struct Curve<'f> {
     pub fit: &'f Fit,
     held: Held,
     maps: Vec<Small>,
-    /// θ at the estimate, in the order of `maps`.
+    /// θ at the estimate, in the curve's coordinates.
     pub start: Vec<f64>,
-    /// The group whose columns stand in another order, and that order; none in the optimiser's coordinates.
-    arranged: Option<(usize, Vec<usize>)>,
+    /// The group that stands in other coordinates than the optimiser's, and the way back to those.
+    changed: Option<(usize, Small)>,
 }
 
 /// An inner optimum.
@@ -86,53 +64,47 @@ impl<'f> Curve<'f> {
                 held: Held::Sigma,
                 maps: groups.map(|group| group.template.map()).collect(),
                 start: fit.internal.clone(),
-                arranged: None,
+                changed: None,
             },
             Parameter::Coefficient(k) => Curve {
                 fit,
                 held: without(system, k),
                 maps: groups.map(|group| group.template.map()).collect(),
                 start: fit.internal.clone(),
-                arranged: None,
+                changed: None,
             },
         }
     }
 
-    /// The term's columns in an order in which the parameter is λ₁₁, or the angle of λ's second row.
+    /// Coordinates of one term in which the parameter is λ₁₁, or the angle of λ's second row.
     fn of_theta(fit: &'f Fit, place: usize) -> Curve<'f> {
         let groups = &fit.system.groups;
         let owns = |group: &Group| group.theta_index().contains(&place);
         let g = groups.iter().position(owns).unwrap_or(0);
-        let (order, held) = arrange(&groups[g], place);
-        let maps = groups.iter().enumerate().map(|(k, group)| {
-            let map = group.template.user_map();
-            if k == g {
-                map.with_columns(&order)
-            } else {
-                map
-            }
+        let (functionals, held) = arrange(&groups[g], place);
+        let back = inverse(&functionals);
+        let maps = groups.iter().enumerate().map(|(k, group)| match k == g {
+            true => group.template.map().times(&back),
+            false => group.template.map(),
         });
-        let mut start = fit.theta.clone();
-        rearrange(&groups[g], &order, &mut start);
+        let mut start = fit.internal.clone();
+        change(&groups[g], &functionals, &mut start);
         Curve {
             maps: maps.collect(),
             fit,
             held,
             start,
-            arranged: Some((g, order)),
+            changed: Some((g, back)),
         }
     }
 
-    /// The user's θ of a θ in the order of `maps`.
+    /// The user's θ of a θ in the curve's coordinates.
     pub fn user_theta(&self, theta: &[f64]) -> Vec<f64> {
-        let Some((g, order)) = &self.arranged else {
-            return multipliers::to_user(&self.fit.system, theta);
-        };
-        let mut back = vec![0; order.len()];
-        (order.iter().enumerate()).for_each(|(new, &old)| back[old] = new);
-        let mut user = theta.to_vec();
-        rearrange(&self.fit.system.groups[*g], &back, &mut user);
-        user
+        let mut internal = theta.to_vec();
+        if let Some((g, back)) = &self.changed {
+            change(&self.fit.system.groups[*g], back, &mut internal);
+        }
+        multipliers::to_user(&self.fit.system, &internal)
     }
 
     /// The user's value in the curve's coordinate.
@@ -288,52 +260,6 @@ impl<'f> Curve<'f> {
     }
 }
 
-/// The order of a group's columns that makes the parameter at `place` of θ a coordinate, and where it
-/// stands then.
-fn arrange(group: &Group, place: usize) -> (Vec<usize>, Held) {
-    let (index, entries) = (group.theta_index(), group.template.entries());
-    let at = |i: usize, j: usize| {
-        let found = entries.iter().position(|&entry| entry == (i, j));
-        found.map_or(place, |k| index[k])
-    };
-    let own = index.iter().position(|&k| k == place).unwrap_or(0);
-    let (row, column) = entries[own];
-    let mut blocks = group.template.blocks.iter();
-    let block = blocks.find(|block| block.contains(&row));
-    let block = block.cloned().unwrap_or(row..row + 1);
-    let first = match row == column {
-        true => vec![row],
-        false => vec![column, row],
-    };
-    let others = block.clone().filter(|k| !first.contains(k));
-    let arranged: Vec<usize> = first.iter().copied().chain(others).collect();
-    let mut order: Vec<usize> = (0..group.template.cols).collect();
-    order[block.clone()].copy_from_slice(&arranged);
-    let b = block.start;
-    let column_of_first = block.map(|i| at(i, b)).collect();
-    let held = match row == column {
-        true => Held::Deviation {
-            place: at(b, b),
-            column: column_of_first,
-        },
-        false => Held::Correlation {
-            column: column_of_first,
-            sine: at(b + 1, b),
-            cosine: at(b + 1, b + 1),
-        },
-    };
-    (order, held)
-}
-
-/// θ of one group with the rows of its λ in another order.
-fn rearrange(group: &Group, order: &[usize], theta: &mut [f64]) {
-    let mut lambda = group.lambda(theta).with_rows(order);
-    lower_triangle(&mut lambda);
-    let entries = group.template.entries();
-    let own: Vec<f64> = entries.iter().map(|&(i, j)| lambda.at(i, j)).collect();
-    group.place(&own, theta);
-}
-
 /// The free parameters of an inner problem and where they start.
 struct Freedom {
     free: Vec<Free>,
@@ -354,35 +280,4 @@ impl Freedom {
             flat: true,
         }
     }
-}
-
-/// The system without column `k` of X, and x_k.
-fn without(system: &System, k: usize) -> Held {
-    let mut rest = system.clone();
-    let others = system
-        .basis
-        .kept
-        .iter()
-        .copied()
-        .filter(|&other| other != k);
-    rest.basis = Basis::new(&system.coordinates, &others.collect::<Vec<_>>());
-    let (place, column) = (system.coordinates.place[k], system.coordinates.columns[k]);
-    let scale = system.coordinates.response.scale;
-    let mut x = vec![0.0; system.width];
-    x[place] = column.scale / scale;
-    if place > 0 && !rest.basis.spanned {
-        x[0] += column.shift / scale;
-    }
-    Held::Coefficient {
-        x,
-        rest: Box::new(rest),
-    }
-}
-
-/// The system of the response less `value` times x.
-fn shifted(rest: &System, x: &[f64], value: f64) -> System {
-    let mut system = rest.clone();
-    let response = system.basis.response.iter_mut();
-    response.zip(x).for_each(|(y, x)| *y -= value * x);
-    system
 }

@@ -54,23 +54,6 @@ impl Small {
         product
     }
 
-    /// The same columns in another order.
-    pub fn with_columns(&self, order: &[usize]) -> Small {
-        Small {
-            rows: self.rows,
-            cols: self.cols,
-            data: order
-                .iter()
-                .flat_map(|&j| self.column(j).to_vec())
-                .collect(),
-        }
-    }
-
-    /// The same rows in another order.
-    pub fn with_rows(&self, order: &[usize]) -> Small {
-        self.transposed().with_columns(order).transposed()
-    }
-
     pub fn transposed(&self) -> Small {
         let mut result = Small::zeros(self.cols, self.rows);
         for j in 0..self.cols {

@@ -24,7 +24,7 @@
 //!     │  criterion at any θ, linear predictor, picture                      evaluate · predictor · describe
 //!     │  directions D, c'Z̃'V⁻¹Z̃c', traces over components of levels          direction · inner · traces · component · square
 //!     │  exact Hessian, what degrees of freedom are made of                 variance
-//!     │  profiles: a curve's inner problems, the walk along it              restricted · curve · profile
+//!     │  profiles: a curve's inner problems, the walk along it              restricted · held · curve · profile
 //!     │  other responses on the same analysis, new ones, fewer rows
 //!     ▼
 //!  Estimates of many fits                                                refit · responses · simulate · philox · jackknife
@@ -52,6 +52,7 @@ pub mod evaluate;
 pub mod factor;
 pub mod fixed_matrix;
 pub mod gram;
+pub mod held;
 pub mod information;
 pub mod inner;
 pub mod jackknife;

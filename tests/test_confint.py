@@ -242,3 +242,18 @@ def test_a_profile_that_meets_a_better_optimum_starts_again_from_it() -> None:
     assert any("deviance lower by 1.143" in note for note in found.notes)
     ends = [table.iloc[:, :2].to_numpy(dtype=float) for table in (found, expected)]
     np.testing.assert_allclose(ends[0], ends[1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("shift", [2000.0, 1.7e9])
+def test_a_predictor_far_from_zero(shift: float) -> None:
+    """Calendar years and unix times: what does not depend on where zero is keeps its intervals."""
+    data = reference_data.load("sleepstudy")
+    formula = "Reaction ~ Days + (Days | Subject)"
+    near = mm.lmer(formula, data).confint().iloc[:, :2].astype(float)
+    m = mm.lmer(formula, data.assign(Days=data["Days"] + shift))
+    far = m.confint([".sig03", ".sigma", "(Intercept)", "Days"]).iloc[:, :2].astype(float)
+    same = [".sig03", ".sigma", "Days"]
+    np.testing.assert_allclose(far.loc[same], near.loc[same], rtol=1e-6)
+    # So far away the intercept is −shift times the slope.
+    expected = -shift * near.loc["Days"].to_numpy()[::-1]
+    np.testing.assert_allclose(far.loc["(Intercept)"], expected, rtol=200 / shift)

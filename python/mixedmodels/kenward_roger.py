@@ -85,9 +85,9 @@ def _determined(
         terms = ", ".join(f"({' + '.join(t.columns)} | {t.group})" for t in model._matrices.terms)
         raise ConvergenceError(
             f"Kenward-Roger's method needs information on every variance of {terms}, and of some "
-            "there is none in double precision: the fixed effects explain all that a term could, or "
-            "a predictor without an intercept beside it lies far from zero. Simplify the model or "
-            "centre the predictor, or use ddf='satterthwaite'"
+            "there is none in double precision: the fixed effects explain all that a term could, "
+            "or a predictor without an intercept beside it lies far from zero. Simplify the model "
+            "or centre the predictor, or use ddf='satterthwaite'"
         )
     return scale, values, vectors
 
