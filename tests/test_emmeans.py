@@ -405,6 +405,10 @@ class TestTables:
         assert table["SE"].notna().all()
         assert "no method (t values only)" in str(table)
 
+    def test_columns(self, unbalanced: pd.DataFrame) -> None:
+        means = mm.lm("y ~ f", unbalanced).emmeans("f")
+        assert means["emmean"].equals(means.to_frame()["emmean"])
+
     def test_html(self, unbalanced: pd.DataFrame) -> None:
         assert "<table" in mm.lm("y ~ f", unbalanced).emmeans("f")._repr_html_()
 

@@ -160,6 +160,10 @@ class MarginalMeans:
     def __len__(self) -> int:
         return len(self._levels)
 
+    def __getitem__(self, column: str) -> pd.Series[Any]:
+        """A column of the table: `means["emmean"]`."""
+        return self.table[column]
+
     def pairs(self, adjust: str = "tukey") -> ResultTable:
         """All pairwise differences, within each combination of the `by` variables.
 
