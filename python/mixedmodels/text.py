@@ -129,6 +129,7 @@ def html_table(
 ) -> str:
     """The same as HTML: names and the first `text` columns left, numbers right."""
     left, right = (f"text-align:{side};padding:.15em .6em" for side in ("left", "right"))
+    right += ";white-space:nowrap"  # a number is not broken at its sign
     styles = [left if j < text else right for j in range(len(header))]
     head = "".join(
         f'<th style="{css}">{escape(h)}</th>' for css, h in zip(styles, header, strict=True)
