@@ -171,6 +171,7 @@ ERRORS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "control by name": (lambda: fit(control="bfgs"), mm.ArgumentError, "mm.Control"),
     "criterion by name": (lambda: fit(REML="no"), mm.ArgumentError, "True or False"),
     "no threads": (lambda: fit(n_threads=0), mm.ArgumentError, "at least 1"),
+    "threads as a switch": (lambda: fit(n_threads=True), mm.ArgumentError, "whole number"),
     "threads in words": (lambda: fit(n_threads="two"), mm.ArgumentError, "whole number"),
     "callback that is none": (lambda: fit(callback=3), mm.ArgumentError, "a function"),
     "arrays without terms": (

@@ -78,7 +78,8 @@ def optimize(
 
 def check_threads(n_threads: int | None) -> None:
     """Refuse a number of threads that is not a whole number of at least 1, or None."""
-    if n_threads is not None and not (isinstance(n_threads, Integral) and n_threads >= 1):
+    whole = isinstance(n_threads, Integral) and not isinstance(n_threads, bool)
+    if n_threads is not None and not (whole and n_threads >= 1):
         raise ArgumentError(
             f"n_threads is {n_threads!r}; expected a whole number of at least 1, or None for all "
             "the machine grants"
