@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from .coefficients import tested_columns
 from .columns import closest
 from .ddf import FTest, describe, f_test, resolve, t_tests
-from .distributions import check_level, t_quantile, t_two_sided
+from .distributions import check_level, t_two_sided
 from .errors import ArgumentError, DataError
 from .linear_forms import linear_form
 from .tables import ResultTable
@@ -28,7 +29,7 @@ Array = NDArray[np.float64]
 class HypothesisTable(ResultTable):
     """The table of `m.test`, one row a hypothesis; `joint` is the F test of all of them.
 
-    Columns estimate (of Lβ), std_error, df, statistic (t of Lβ − value), p_value, conf_low,
+    Columns estimate (of Lβ), std_error, statistic (t of Lβ − value), df, p_value, conf_low,
     conf_high; of a joint test alone (`joint=True`) statistic (F), num_df, den_df, p_value. `joint`
     is an `FTest` (statistic, num_df, den_df, p_value) or None where none was made.
     """
@@ -77,16 +78,8 @@ def _row_columns(
     tests = t_tests(model, hypotheses.L, method)
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = (tests.estimate - hypotheses.value) / tests.std_error
-    half = t_quantile(0.5 + level / 2, tests.df) * tests.std_error
-    return {
-        "estimate": tests.estimate,
-        "std_error": tests.std_error,
-        "df": tests.df,
-        "statistic": statistic,
-        "p_value": t_two_sided(statistic, tests.df),
-        "conf_low": tests.estimate - half,
-        "conf_high": tests.estimate + half,
-    }
+    p_value = t_two_sided(statistic, tests.df)
+    return tested_columns(replace(tests, statistic=statistic, p_value=p_value), level)
 
 
 def _joint_columns(test: FTest) -> dict[str, list[float]]:

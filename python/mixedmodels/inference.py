@@ -94,7 +94,7 @@ class Inference(FittedModel):
         Returns
         -------
         HypothesisTable
-            A DataFrame, one row a hypothesis: estimate, std_error, df, statistic, p_value,
+            A DataFrame, one row a hypothesis: estimate, std_error, statistic, df, p_value,
             conf_low, conf_high. `.joint` is the F test (statistic, num_df, den_df, p_value); with
             `joint=True` the table itself is that one row.
 
