@@ -48,7 +48,11 @@ def test_wheel_contents() -> None:
     assert "mixedmodels/py.typed" in names
     assert "mixedmodels/_core.pyi" in names
     assert all(name.split("/")[0].startswith("mixedmodels") for name in names)
-    assert not any("tests" in name or "reference" in name for name in names)
+    folders = {folder for name in names for folder in name.split("/")[:-1]}
+    assert not folders & {"tests", "reference", "benchmarks"}
+    assert {name for name in names if name.endswith(".csv")} == {
+        f"mixedmodels/datasets/{name}.csv" for name in ("anxiety", "anxiety_longitudinal")
+    }
     assert wheel.stat().st_size < 3e6
     if sys.platform == "linux":
         assert "manylinux" in wheel.name
