@@ -34,10 +34,6 @@ pub struct Derivatives {
     pub g: Vec<Small>,
     /// Size of the positive part of each G: the scale for judging multipliers.
     pub scale: Vec<f64>,
-    /// z of the leading group, levels × r.
-    pub leading_z: Vec<f64>,
-    /// û of the remaining groups, elimination order.
-    pub modes: Vec<f64>,
 }
 
 /// [y − Xβ | X R_X⁻¹] and what V⁻¹ makes of them.
@@ -113,8 +109,6 @@ pub fn derivatives(
         score,
         g: blocks.g,
         scale: blocks.scale,
-        leading_z: blocks.leading_z,
-        modes: solution.modes(factor.system.symbolic.size),
     })
 }
 

@@ -155,6 +155,14 @@ pub fn solve_triangle(lower: &[f64], size: usize, x: &mut [f64]) {
     }
 }
 
+/// x ← R_X⁻¹ x.
+pub fn solve_transposed_triangle(lower: &[f64], size: usize, x: &mut [f64]) {
+    for i in (0..size).rev() {
+        let known: f64 = (i + 1..size).map(|l| lower[l * size + i] * x[l]).sum();
+        x[i] = (x[i] - known) / lower[i * size + i];
+    }
+}
+
 /// (R_X'R_X)⁻¹, full.
 pub fn inverse_gram(lower: &[f64], size: usize) -> Vec<f64> {
     let mut inverse = vec![0.0; size * size];
@@ -162,10 +170,7 @@ pub fn inverse_gram(lower: &[f64], size: usize) -> Vec<f64> {
         let mut column = vec![0.0; size];
         column[k] = 1.0;
         solve_triangle(lower, size, &mut column);
-        for i in (0..size).rev() {
-            let known: f64 = (i + 1..size).map(|l| lower[l * size + i] * column[l]).sum();
-            column[i] = (column[i] - known) / lower[i * size + i];
-        }
+        solve_transposed_triangle(lower, size, &mut column);
         inverse[k * size..(k + 1) * size].copy_from_slice(&column);
     }
     inverse

@@ -23,7 +23,7 @@ use crate::information::curvature;
 use crate::inner::{InnerProducts, Vectors};
 use crate::lambda::Small;
 use crate::lmm::Fit;
-use crate::objective::{degrees, Profile};
+use crate::objective::{degrees, solve_transposed_triangle, Profile};
 use crate::parallel::Team;
 use crate::system::System;
 use crate::traces::{self, traces, Traces};
@@ -358,12 +358,7 @@ fn root_of(system: &System, profile: &Profile) -> Vec<f64> {
     for k in 0..p {
         let mut column = vec![0.0; p];
         column[k] = 1.0;
-        for i in (0..p).rev() {
-            let known: f64 = (i + 1..p)
-                .map(|l| profile.triangle[l * p + i] * column[l])
-                .sum();
-            column[i] = (column[i] - known) / profile.triangle[i * p + i];
-        }
+        solve_transposed_triangle(&profile.triangle, p, &mut column);
         let user = system.basis.to_user(&system.coordinates, &column);
         (0..p).for_each(|i| root[i * p + k] = user[i]);
     }
