@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .coefficients import tested_columns
 from .ddf import describe, resolve, t_tests
-from .distributions import check_level, normal_quantile, t_quantile
+from .distributions import check_level, normal_quantile
 from .errors import ArgumentError
 from .fitted import check_threads
 from .model import LinearMixedModel
@@ -153,9 +154,8 @@ def _transformed(parameter: Profiled, z: float) -> tuple[float, float]:
 
 def _fixed_ends(model: FittedModel, level: float, ddf: str | None) -> Array:
     rank = len(model.fixef.dropna())
-    tests = t_tests(model, np.eye(rank), ddf)
-    half = t_quantile(0.5 + level / 2, tests.df) * tests.std_error
-    return np.column_stack([tests.estimate - half, tests.estimate + half])
+    columns = tested_columns(t_tests(model, np.eye(rank), ddf), level)
+    return np.column_stack([columns["conf_low"], columns["conf_high"]])
 
 
 def _wald_linear(
