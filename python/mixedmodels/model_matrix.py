@@ -48,7 +48,8 @@ class ModelMatrices:
     """The kernel's design and everything a label needs.
 
     `index` has the kept rows' labels, `full_index` the whole table's; `rows` are the positions kept
-    (None: all).  `response`, `weights`, `offset` are arrays over the kept rows, made on demand.
+    (None: all).  `response`, `sizes`, `weights`, `offset` are arrays over the kept rows, made on
+    demand.
     """
 
     design: Design
@@ -74,6 +75,11 @@ class ModelMatrices:
         values = self._kept("response")
         assert values is not None
         return values
+
+    @property
+    def sizes(self) -> Array | None:
+        """(nobs,) the binomial's numbers of trials, or None."""
+        return self._kept("sizes")
 
     @property
     def weights(self) -> Array | None:
@@ -114,7 +120,12 @@ def model_matrices(
         zero_weights=frame.zero_weights,
         na_action=frame.na_action,
         spec=spec,
-        _full={"response": frame.response, "weights": frame.weights, "offset": frame.offset},
+        _full={
+            "response": frame.response,
+            "sizes": frame.sizes,
+            "weights": frame.weights,
+            "offset": frame.offset,
+        },
     )
 
 
@@ -148,6 +159,7 @@ def plan_model(
         response=frame.response,
         weights=frame.weights,
         offset=frame.offset,
+        **({} if frame.sizes is None else {"sizes": frame.sizes}),
     )
     infos = (TermInfo(p.term.group_name, p.plan.names, p.levels) for p in random)
     return arguments, spec, tuple(infos)
@@ -165,14 +177,9 @@ def public_order(n_levels: list[int]) -> list[int]:
 
 
 def _check_response(frame: ModelFrame) -> None:
-    text = frame.formula.response.text if frame.formula.response else ""
-    if frame.response is None:
-        raise DataError(
-            f"the response '{text}' has several columns; a linear model has one. cbind(successes, "
-            "failures) belongs to a binomial model"
-        )
-    if not frame.formula.random:
+    if frame.family is not None or not frame.formula.random:
         return
+    text = frame.formula.response.text if frame.formula.response else ""
     kept = frame.response if frame.rows is None else frame.response[frame.rows]
     if len(kept) > 1 and float(kept.min()) == float(kept.max()):
         raise DataError(
@@ -257,5 +264,5 @@ def from_arrays(
         zero_weights=n - nobs,
         na_action="drop",
         spec=None,
-        _full={name: arguments[name] for name in ("response", "weights", "offset")},
+        _full={name: arguments.get(name) for name in ("response", "sizes", "weights", "offset")},
     )
