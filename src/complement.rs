@@ -184,8 +184,8 @@ fn sum_complements(factor: &Factor<'_>, group: usize) -> Small {
                 for b in 0..width {
                     for a in 0..width {
                         let unit = f64::from(u8::from(a == b));
-                        let inverse =
-                            factor.inverse[front.square + place + a + (place + b) * front.stride];
+                        let inverse = factor.fronts.inverse
+                            [front.square + place + a + (place + b) * front.stride];
                         sum.data[a + b * q] += unit - inverse;
                     }
                 }

@@ -51,6 +51,7 @@ pub mod estimates;
 pub mod evaluate;
 pub mod factor;
 pub mod fixed_matrix;
+pub mod fronts;
 pub mod gram;
 pub mod held;
 pub mod information;

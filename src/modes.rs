@@ -225,7 +225,8 @@ fn rest_blocks(factor: &Factor<'_>, group: usize) -> Vec<Small> {
                         block.set(
                             a,
                             b,
-                            factor.inverse[front.square + place + a + (place + b) * front.stride],
+                            factor.fronts.inverse
+                                [front.square + place + a + (place + b) * front.stride],
                         );
                     }
                 }
