@@ -234,6 +234,7 @@ class Inference(FittedModel):
         ddf: str | None = None,
         level: float = 0.95,
         weights: Literal["equal", "proportional"] = "equal",
+        type: Literal["link", "response"] = "link",
     ) -> MarginalMeans:
         """Estimated marginal means over a reference grid; see `MarginalMeans`.
 
@@ -254,6 +255,9 @@ class Inference(FittedModel):
         weights
             How the levels that are averaged over count: "equal", or "proportional" to their
             numbers of rows.
+        type
+            Generalised models: "link", means of the linear predictor, or "response", transformed
+            back, with odds ratios (logit link) and ratios (log link) as contrasts.
 
         Raises
         ------
@@ -268,7 +272,7 @@ class Inference(FittedModel):
         """
         from .emmeans import emmeans
 
-        return emmeans(self, specs, by, at, ddf=ddf, level=level, weights=weights)
+        return emmeans(self, specs, by, at, ddf=ddf, level=level, weights=weights, type=type)
 
     # --- Robust standard errors ---
 
