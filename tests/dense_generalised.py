@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.polynomial.hermite import hermgauss
@@ -79,16 +78,14 @@ class DenseGeneralised:
     def weight(self) -> Array:
         return np.ones(len(self.y)) if self.weights is None else self.weights
 
-    @cached_property
-    def Z(self) -> list[Array]:
-        return [indicator(term) for term in self.terms]
+    def templates(self, theta: Array) -> list[Array]:
+        return templates(theta, [columns.shape[1] for columns, _ in self.terms])
 
     def scaled_indicators(self, theta: Array) -> Array:
         """ZΛ, terms side by side."""
-        widths = [columns.shape[1] for columns, _ in self.terms]
         parts = [
-            z.reshape(len(z), -1, q) @ template
-            for z, q, template in zip(self.Z, widths, templates(theta, widths), strict=True)
+            indicator(term).reshape(len(self.y), -1, len(template)) @ template
+            for term, template in zip(self.terms, self.templates(theta), strict=True)
         ]
         n = len(self.y)
         return np.hstack([np.empty((n, 0)), *(part.reshape(n, -1) for part in parts)])
@@ -202,13 +199,13 @@ class DenseGeneralised:
             at = slice(j * q, (j + 1) * q)
             L = np.linalg.cholesky(mode.M[at, at])
             u = mode.u[at] + np.sqrt(2) * np.linalg.solve(L.T, grid.T).T  # (nodes^q, q)
-            logs = self._joint_log_density(u, at, codes == j, self.fixed(beta), mode.ZL, phi)
+            logs = self.joint_log_density(u, at, codes == j, self.fixed(beta), mode.ZL, phi)
             logs += log_weights + (grid**2).sum(axis=1)
             jacobian = q / 2 * np.log(2) - np.log(np.diag(L)).sum()
             total += float(np.logaddexp.reduce(logs)) + jacobian
         return -2 * total
 
-    def _joint_log_density(
+    def joint_log_density(
         self, u: Array, at: slice, rows: NDArray[np.bool_], fixed: Array, ZL: Array, phi: float
     ) -> Array:
         """log f(y_j | u) + log φ(u) at each row of u, for one group's rows."""
@@ -237,10 +234,10 @@ class DenseGeneralised:
     def modes(self, theta: Array, mode: Mode) -> list[Array]:
         """b = Λu, one (levels, q) array a term."""
         result, at = [], 0
-        widths = [columns.shape[1] for columns, _ in self.terms]
-        for z, q, template in zip(self.Z, widths, templates(theta, widths), strict=True):
-            result.append(mode.u[at : at + z.shape[1]].reshape(-1, q) @ template.T)
-            at += z.shape[1]
+        for (_, codes), template in zip(self.terms, self.templates(theta), strict=True):
+            count = int(codes.max() + 1) * len(template)
+            result.append(mode.u[at : at + count].reshape(-1, len(template)) @ template.T)
+            at += count
         return result
 
     def gradient(self, theta: Array, beta: Array, phi: float = np.nan) -> Array:
