@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .call import check_threads
 from .coefficients import tested_columns
 from .ddf import describe, resolve, t_tests
 from .distributions import check_level, normal_quantile
 from .errors import ArgumentError
-from .fitted import check_threads
 from .model import LinearMixedModel
 from .profile import Profiled, chosen, profiled_parameters, trace
 from .tables import ResultTable

@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
+from .call import Call, optimize
 from .control import Control, settings_or_default
 from .convergence import warn_about_fit
 from .errors import DataError, FormulaError
-from .fitted import Call, optimize
 from .formula import Formula, parse
 from .model import LinearMixedModel, LinearModel
 from .model_frame import model_frame

@@ -83,7 +83,7 @@ class MarginalEffectsAdapter:
         }
         data = {name: _polars_column(column, matrices.rows) for name, column in columns.items()}
         predictors = [n for v in self._spec.formula.fixed.variables for n in v.names()]
-        self._vcov = np.asarray(fit.vcov, dtype=float)[np.ix_(self._kept, self._kept)]
+        self._vcov = model._vcov[np.ix_(self._kept, self._kept)]
         vault = ModelVault(
             coef=beta[self._kept],
             coefnames=np.array(matrices.fixed_names)[self._kept],

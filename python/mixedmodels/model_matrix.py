@@ -91,6 +91,10 @@ class ModelMatrices:
         """(nobs,) the known part of the mean, or None."""
         return self._kept("offset")
 
+    def all_rows(self, name: str) -> Array | None:
+        """response, sizes, weights or offset over all rows of the table, or None."""
+        return self._full[name]
+
     def _kept(self, name: str) -> Array | None:
         values = self._full[name]
         return values if values is None or self.rows is None else values[self.rows]

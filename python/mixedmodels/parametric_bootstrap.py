@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .call import check_threads
 from .errors import ArgumentError, ConvergenceError, DataError
-from .fitted import FittedModel, check_threads
+from .fitted import FittedModel
 from .parameters import SIGMA, covariance_parameters
 from .refits import Refits
 from .replicates import chunks

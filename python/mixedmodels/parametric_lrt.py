@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .call import check_threads
 from .distributions import chi2_upper
 from .errors import ArgumentError
-from .fitted import FittedModel, check_threads
+from .fitted import FittedModel
 from .lrt import ROUNDING, by_ml, likelihood_ratio, require_same_data
 from .model import LinearModel
 from .replicates import chunks

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .call import check_threads, optimize
 from .columns import names_given
 from .distributions import check_level, normal_quantile
 from .errors import ArgumentError, ConvergenceError, DataError
-from .fitted import check_threads, optimize
 from .parameters import SIGMA, covariance_parameters, sds_and_correlations
 from .standard_errors import sd_correlation_errors
 

@@ -29,7 +29,7 @@ from .rows import linear_part
 from .tables import ResultTable
 
 if TYPE_CHECKING:
-    from .fitted import FittedModel
+    from .linear import Linear
 
 __all__ = ["RobustCovariance", "vcov_robust"]
 
@@ -128,7 +128,7 @@ class RobustCovariance(pd.DataFrame):
 
 
 def vcov_robust(
-    model: FittedModel, type: RobustType = "CR2", cluster: str | ArrayLike | None = None
+    model: Linear, type: RobustType = "CR2", cluster: str | ArrayLike | None = None
 ) -> RobustCovariance:
     """Documented at `Inference.vcov_robust`."""
     kind = _checked_type(type)
@@ -152,7 +152,7 @@ def vcov_robust(
     return robust
 
 
-def _sandwich(kind: RobustType, model: FittedModel, clusters: Clusters) -> tuple[Array, Array, int]:
+def _sandwich(kind: RobustType, model: Linear, clusters: Clusters) -> tuple[Array, Array, int]:
     """The covariance matrix, each coefficient's degrees of freedom, and how many clusters alone
     determine a combination of coefficients."""
     root = model._root
@@ -173,12 +173,12 @@ def _checked_type(type: str) -> RobustType:
     return kind  # type: ignore[return-value]
 
 
-def _require_fixed_effects(model: FittedModel) -> None:
+def _require_fixed_effects(model: Linear) -> None:
     if int(model._fit.rank) == 0:
         raise ArgumentError("the model has no fixed effects, whose covariance could be estimated")
 
 
-def _scores(model: FittedModel, clusters: Clusters, basis: Array) -> Array:
+def _scores(model: Linear, clusters: Clusters, basis: Array) -> Array:
     """S's_c, (clusters, rank)."""
     weights = model._matrices.weights
     residuals = model._response - model._fitted
@@ -186,7 +186,7 @@ def _scores(model: FittedModel, clusters: Clusters, basis: Array) -> Array:
     return np.column_stack([clusters.sums(linear_part(model, x) * weighted) for x in basis])
 
 
-def _full_length(model: FittedModel, root: Array) -> Array:
+def _full_length(model: Linear, root: Array) -> Array:
     """The columns of S as coefficient vectors, (rank, p), zero where a column was dropped."""
     kept = ~np.isnan(np.asarray(model._fit.beta))
     full = np.zeros((root.shape[1], len(kept)))

@@ -144,15 +144,14 @@ def _notes(model: FittedModel) -> list[str]:
     """What was left out: rows and columns."""
     notes = []
     m = model._matrices
-    dropped = len(m.full_index) - model.nobs - m.zero_weights
-    if dropped > 0:
+    missing = len(m.full_index) - model.nobs - m.zero_weights
+    if missing > 0:
         columns = ", ".join(f"{name} ({count})" for name, count in model.missing.items())
-        notes.append(f"{dropped} rows with missing values dropped: {columns}.")
+        notes.append(f"{missing} rows with missing values dropped: {columns}.")
     if m.zero_weights:
         notes.append(f"{m.zero_weights} rows with a weight of zero dropped.")
-    if model._fit.dropped:
-        names = ", ".join(m.fixed_names[j] for j in model._fit.dropped)
-        notes.append(f"Rank deficient fixed effects: dropped {names}.")
+    if dropped := model.fixef.index[model.fixef.isna()].tolist():
+        notes.append(f"Rank deficient fixed effects: dropped {', '.join(dropped)}.")
     return notes
 
 
