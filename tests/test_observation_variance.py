@@ -148,7 +148,7 @@ def test_unknown_methods() -> None:
     with pytest.raises(mm.ArgumentError, match="did you mean 'trigamma'"):
         ov.resolve_method(families.poisson(), "trigama")
     with pytest.raises(mm.ArgumentError, match="conditional or marginal"):
-        ov.check_mean_of("median")
+        ov.resolve_mean("median")
 
 
 def test_what_needs_a_mean() -> None:

@@ -39,11 +39,11 @@ __all__ = [
     "MeanOf",
     "ObservationVariance",
     "VarianceMethod",
-    "check_mean_of",
     "marginal_mean",
     "methods_of",
     "needs_mean",
     "observation_variance",
+    "resolve_mean",
     "resolve_method",
 ]
 
@@ -118,10 +118,11 @@ def resolve_method(family: Family, method: str | None) -> VarianceMethod:
     return method
 
 
-def check_mean_of(mean: str) -> None:
-    """Refuse what is not "conditional" or "marginal"."""
+def resolve_mean(mean: str) -> MeanOf:
+    """Refuses what is not "conditional" or "marginal"."""
     if mean not in get_args(MeanOf):
         raise ArgumentError(f"mean={mean!r}: choose conditional or marginal")
+    return mean  # type: ignore[return-value]
 
 
 def needs_mean(family: Family, method: VarianceMethod) -> bool:
@@ -142,6 +143,11 @@ def observation_variance(
         The residual standard deviation; 1 where the family has none.
     mean
         λ; not used by the theoretical method.
+
+    Raises
+    ------
+    ArgumentError
+        An observation with this mean has no variance.
     """
     if method == "theoretical":
         symbol, value = LATENT[family.link]
@@ -156,6 +162,11 @@ def observation_variance(
         value = math.log1p(variance / mean**2)
     else:
         value = trigamma(mean**2 / variance)
+    if not (value > 0 and math.isfinite(value)):
+        raise ArgumentError(
+            f"method={method!r}: there is no observation-level variance at the mean {mean:.4g} of "
+            f"the {family.words} family with {family.link} link"
+        )
     where = f" at the mean {mean:.4g}" if needs_mean(family, method) else ""
     trial = " of one trial" if family.name == "binomial" else ""
     note = (
