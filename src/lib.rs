@@ -50,6 +50,7 @@ pub mod error;
 pub mod estimates;
 pub mod evaluate;
 pub mod factor;
+pub mod family;
 pub mod fixed_matrix;
 pub mod fronts;
 pub mod gram;
