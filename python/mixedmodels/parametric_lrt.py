@@ -99,7 +99,8 @@ def bootstrap_lrt(
     Parameters
     ----------
     m0, m1
-        Fits of `lmer` or `lm` to the same rows and response; m0 must be a special case of m1.
+        Fits of `lmer` or `lm`, or of `glmer` or `glm`, to the same rows and response; m0 must be a
+        special case of m1.
     nsim
         Number of replicates.
     seed
@@ -173,11 +174,12 @@ def _ratios(
 
 
 def _criteria(model: FittedModel, fits: dict[str, Any]) -> Array:
-    """−2 log-likelihood of every fit; a linear model's kernel fit is by REML, so it is made of the
-    residual sum of squares."""
+    """−2 log-likelihood of every fit: the kernel's criterion, up to a constant in generalised
+    models without random effects; an ordinary regression's kernel fit is by REML, so it is made of
+    the residual sum of squares."""
     if not isinstance(model, LinearModel):
         criteria: Array = fits["criterion"]
-        return criteria
+        return criteria + (model._minus2loglik - float(model._fit.criterion))
     n, weights = model.nobs, model._matrices.weights
     known = 0.0 if weights is None else float(np.log(weights).sum())
     rss: Array = fits["pwrss"]
