@@ -84,6 +84,11 @@ FAMILIES = {
     ),
 }  # fmt: skip
 
+CANONICAL = {
+    "binomial": "logit", "poisson": "log", "gamma": "inverse", "inverse_gaussian": "1/mu^2",
+    "gaussian": "identity",
+}  # fmt: skip
+
 ALIASES = {"nbinom1": "nb1", "nbinom2": "negative_binomial"}  # glmmTMB's names
 
 INSTEAD = {
@@ -145,6 +150,16 @@ class Family:
     def has_sigma(self) -> bool:
         """Whether there is a residual σ, Var(y) = σ²V(μ): Gamma, inverse Gaussian, Gaussian."""
         return self._traits.has_sigma
+
+    @property
+    def has_shape(self) -> bool:
+        """Whether there is a dispersion parameter of its own: negative binomial, nb1, beta."""
+        return self._traits.has_shape
+
+    @property
+    def is_canonical(self) -> bool:
+        """Whether expected and observed information are the same."""
+        return self.link == CANONICAL.get(self.name)
 
     @property
     def estimates_shape(self) -> bool:
@@ -238,17 +253,17 @@ def beta(link: str = "logit") -> Family:
     return Family("beta", link)
 
 
-CONSTRUCTORS: dict[str, Callable[[], Family]] = {
+CONSTRUCTORS: dict[str, Callable[..., Family]] = {
     "binomial": binomial, "poisson": poisson, "gamma": Gamma, "inverse_gaussian": inverse_gaussian,
     "gaussian": gaussian, "negative_binomial": negative_binomial, "nb1": nb1, "beta": beta,
 }  # fmt: skip
 
 
-def family_of(value: Any) -> Family:
+def family_of(value: Any, link: str | None = None) -> Family:
     """The family that an argument means: one of ours, its constructor, or a name.
 
     Names are taken in any case, with R's dots ("inverse.gaussian") and glmmTMB's "nbinom2" and
-    "nbinom1".
+    "nbinom1"; `link` is that of a family by name.
 
     Raises
     ------
@@ -262,9 +277,12 @@ def family_of(value: Any) -> Family:
     poisson(link="log")
     """
     if isinstance(value, Family):
+        if link not in (None, value.link):
+            raise ArgumentError(f"link={link!r}, but the family given has another: {value!r}")
         return value
-    if any(value is constructor for constructor in CONSTRUCTORS.values()):
-        return family_of(value())
+    for constructor in CONSTRUCTORS.values():
+        if value is constructor:
+            return _made(constructor, link)
     names = [*CONSTRUCTORS, *ALIASES]
     if not isinstance(value, str):
         raise ArgumentError(
@@ -283,7 +301,11 @@ def family_of(value: Any) -> Family:
             f"family {value!r} is not known{closest(name, names)}: choose one of "
             f"{', '.join(CONSTRUCTORS)}, or mm.families.<name>(link=...)"
         )
-    return CONSTRUCTORS[name]()
+    return _made(CONSTRUCTORS[name], link)
+
+
+def _made(constructor: Callable[..., Family], link: str | None) -> Family:
+    return constructor() if link is None else constructor(link=link)
 
 
 def criterion_of(value: Any, family: Family) -> Criterion:

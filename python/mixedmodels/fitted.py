@@ -150,6 +150,11 @@ class FittedModel(ABC):
 
     # --- Rows ---
 
+    @property
+    def _has_sigma(self) -> bool:
+        """Whether σ is one of the estimates."""
+        return True
+
     @lazy
     def _design(self) -> Design:
         """The kernel's design with this model's own response."""

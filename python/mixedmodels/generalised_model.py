@@ -78,6 +78,10 @@ class Generalised(Description):
         return self._call.quadrature
 
     @property
+    def _has_sigma(self) -> bool:
+        return self.family.has_sigma
+
+    @property
     def _dispersions(self) -> int:
         return int(self.family.has_sigma) + int(self.family.estimates_shape)
 
@@ -237,7 +241,7 @@ class GeneralizedLinearMixedModel(Generalised, Mixed):
         if self.nAGQ == 0:
             return self._conditional_vcov
         joint = self._joint_covariance
-        if joint is None:
+        if joint is None:  # said once: the result is kept
             warn(not_positive(), ConvergenceWarning)
             return self._conditional_vcov
         kept = np.flatnonzero(~np.isnan(np.asarray(self._fit.beta)))
@@ -245,6 +249,14 @@ class GeneralizedLinearMixedModel(Generalised, Mixed):
         vcov = np.full((len(self._fit.beta),) * 2, np.nan)
         vcov[np.ix_(kept, kept)] = joint[np.ix_(at, at)]
         return vcov
+
+    @property
+    def _vcov_notes(self) -> list[str]:
+        """What a summary has to say of the standard errors."""
+        if self.nAGQ > 0 and self._joint_covariance is None:
+            text = not_positive()
+            return [f"{text[0].upper()}{text[1:]}."]
+        return []
 
     def objective(
         self, theta: ArrayLike, beta: ArrayLike | None = None, dispersion: float | None = None

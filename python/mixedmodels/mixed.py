@@ -46,7 +46,7 @@ class Mixed(Description):
     @lazy
     def varcorr(self) -> VarCorr:
         """Variances, standard deviations and correlations of the random effects; see `VarCorr`."""
-        return VarCorr.from_theta(self.theta, self.sigma, self._matrices.terms)
+        return VarCorr.from_theta(self.theta, self.sigma, self._matrices.terms, self._has_sigma)
 
     def ranef(self, condvar: bool = False) -> RandomEffects:
         """Conditional modes b̂: a dict group → DataFrame (levels, columns).

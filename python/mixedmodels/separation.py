@@ -1,0 +1,4 @@
+"""placeholder"""
+
+
+def warn_about_separation(model): ...
