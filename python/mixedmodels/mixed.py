@@ -141,8 +141,9 @@ class Mixed(Description):
         -------
         ResultTable
             The rows and columns of `varcorr.to_frame()`, and `std_error`: that of sdcor, by the
-            delta method from the exact Hessian over (θ, σ); NaN on the boundary (a standard
-            deviation of 0, a correlation of ±1). For intervals see `confint`.
+            delta method from the exact Hessian over (θ, σ), of generalised models over (θ, β, log
+            dispersion); NaN on the boundary (a standard deviation of 0, a correlation of ±1). For
+            intervals see `confint`.
         """
         from .standard_errors import variance_components
 

@@ -174,12 +174,11 @@ def _ratios(
 
 
 def _criteria(model: FittedModel, fits: dict[str, Any]) -> Array:
-    """−2 log-likelihood of every fit: the kernel's criterion, up to a constant in generalised
-    models without random effects; an ordinary regression's kernel fit is by REML, so it is made of
-    the residual sum of squares."""
+    """−2 log-likelihood of every fit, as `lrt.criterion`; an ordinary regression's kernel fit is by
+    REML, so it is made of the residual sum of squares."""
     if not isinstance(model, LinearModel):
         criteria: Array = fits["criterion"]
-        return criteria + (model._minus2loglik - float(model._fit.criterion))
+        return criteria
     n, weights = model.nobs, model._matrices.weights
     known = 0.0 if weights is None else float(np.log(weights).sum())
     rss: Array = fits["pwrss"]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .ddf import parameter_variance
-from .generalised_model import GeneralizedLinearMixedModel
+from .generalised_model import Generalised, GeneralizedLinearMixedModel
 from .model import LinearMixedModel
 from .parameters import CovarianceParameter, covariance_parameters
 from .tables import ResultTable
@@ -50,7 +50,7 @@ def sd_correlation_errors(model: Mixed) -> Array:
     return errors
 
 
-def dispersion_error(model: GeneralizedLinearMixedModel) -> float:
+def dispersion_error(model: Generalised) -> float:
     """Standard error of a dispersion that is estimated with θ and β, from that of its logarithm."""
     joint = model._joint_covariance
     return np.nan if joint is None else model.dispersion * float(np.sqrt(joint[-1, -1]))
