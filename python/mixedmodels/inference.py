@@ -166,7 +166,8 @@ class Inference(FittedModel):
         n_threads: int | None = None,
         progress: bool = True,
     ) -> ResultTable:
-        """Confidence intervals for standard deviations, correlations, sigma and fixed effects.
+        """Confidence intervals for standard deviations, correlations, sigma or dispersion, and
+        fixed effects.
 
         Parameters
         ----------
@@ -179,7 +180,8 @@ class Inference(FittedModel):
             "profile": likelihood profiles of the ML fit, one-sided where a standard deviation
             reaches 0 or a correlation ±1. "wald": estimate ± quantile × standard error (by the
             delta method on the log scale for standard deviations, Fisher's z for correlations).
-            "boot": parametric bootstrap.
+            "boot": parametric bootstrap, the only one for the sigma of a generalised model, which
+            is a function of its other parameters.
         ddf
             For "wald": the degrees of freedom of the fixed effects, as in `coefficients`.
         nsim, seed, boot_type, n_threads, progress
@@ -188,8 +190,9 @@ class Inference(FittedModel):
         Returns
         -------
         ResultTable
-            Rows as lme4 names them (.sig01, ..., .sigma, fixed effects); columns of the two ends
-            ("2.5 %", "97.5 %"), the estimate, and a readable `parameter`.
+            Rows as lme4 names them (.sig01, ..., .sigma, fixed effects; .dispersion of families
+            that have one of their own); columns of the two ends ("2.5 %", "97.5 %"), the estimate,
+            and a readable `parameter`.
         """
         from .confint import confint
 
@@ -218,6 +221,11 @@ class Inference(FittedModel):
         use_u
             False (default): new random effects are drawn as well. True: the estimated conditional
             modes are kept and only the residuals are new.
+
+        Notes
+        -----
+        Binomial responses are proportions of the numbers of trials, as `refit` takes them; times
+        the trials they are numbers of successes.
         """
         from .simulate import simulate
 
