@@ -120,9 +120,12 @@ pub fn parts(
         let lambda = factor.rest_lambda(group as u32);
         let mut g = if well_conditioned(lambda) {
             {
-            let inverse = &factor.fronts.inverse;
-            divided(lambda, &sum_complements(symbolic, inverse, (group, lambda.cols)))
-        }
+                let inverse = &factor.fronts.inverse;
+                divided(
+                    lambda,
+                    &sum_complements(symbolic, inverse, (group, lambda.cols)),
+                )
+            }
         } else {
             sum_by_products(factor, group, team)?
         };
@@ -190,9 +193,8 @@ pub(crate) fn sum_complements(
                 for b in 0..width {
                     for a in 0..width {
                         let unit = f64::from(u8::from(a == b));
-                        let inverse = factor.fronts.inverse
-                            [front.square + place + a + (place + b) * front.stride];
-                        sum.data[a + b * q] += unit - inverse;
+                        let at = front.square + place + a + (place + b) * front.stride;
+                        sum.data[a + b * q] += unit - inverse[at];
                     }
                 }
             }

@@ -49,7 +49,11 @@ impl Effects {
         let size = self.rest.len() / self.count.max(1);
         Effects {
             count: 1,
-            leading: self.leading[k..].iter().step_by(self.count).copied().collect(),
+            leading: self.leading[k..]
+                .iter()
+                .step_by(self.count)
+                .copied()
+                .collect(),
             rest: self.rest[k * size..(k + 1) * size].to_vec(),
         }
     }
@@ -58,7 +62,11 @@ impl Effects {
     pub fn products(&self, other: &Effects) -> Vec<f64> {
         let (a, b) = (self.count, other.count);
         let mut out = vec![0.0; a * b];
-        for (x, y) in self.leading.chunks_exact(a).zip(other.leading.chunks_exact(b)) {
+        for (x, y) in self
+            .leading
+            .chunks_exact(a)
+            .zip(other.leading.chunks_exact(b))
+        {
             for (row, x) in out.chunks_exact_mut(b).zip(x) {
                 row.iter_mut().zip(y).for_each(|(sum, y)| *sum += x * y);
             }
@@ -112,7 +120,9 @@ fn by_level(matrix: &Small, x: &[f64], count: usize) -> Vec<f64> {
         for (i, out) in out.chunks_exact_mut(count).enumerate() {
             for (j, x) in x.chunks_exact(count).enumerate() {
                 let factor = matrix.at(i, j);
-                out.iter_mut().zip(x).for_each(|(sum, x)| *sum += factor * x);
+                out.iter_mut()
+                    .zip(x)
+                    .for_each(|(sum, x)| *sum += factor * x);
             }
         }
     }
@@ -172,11 +182,15 @@ impl Observations {
             let mut sums = vec![0.0; self.rank];
             for i in self.task(task).0 {
                 let x = self.x(i).iter();
-                sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += x * values[i]);
+                sums.iter_mut()
+                    .zip(x)
+                    .for_each(|(sum, x)| *sum += x * values[i]);
             }
             sums
         });
-        parts.iter().for_each(|part| crate::gram::add(&mut sums, part));
+        parts
+            .iter()
+            .for_each(|part| crate::gram::add(&mut sums, part));
         sums
     }
 
@@ -185,7 +199,9 @@ impl Observations {
         let (r, count) = (self.leading(), values.len() / self.n);
         let mut sums = Effects::zeros(levels * r, size, count);
         let mut first = 0;
-        for part in team.map(self.tasks(), |task| self.gather_leading(values, task, count)) {
+        for part in team.map(self.tasks(), |task| {
+            self.gather_leading(values, task, count)
+        }) {
             let (rows, _) = self.task(first);
             let from = self.level[rows.start] as usize * r * count;
             let target = sums.leading[from..from + part.len()].iter_mut();
@@ -209,7 +225,10 @@ impl Observations {
         let mut sums = vec![0.0; levels.len() * r * count];
         for i in rows {
             let from = (self.level[i] as usize - levels.start) * r * count;
-            let (own, v) = (&mut sums[from..from + r * count], &values[i * count..(i + 1) * count]);
+            let (own, v) = (
+                &mut sums[from..from + r * count],
+                &values[i * count..(i + 1) * count],
+            );
             for (sums, z) in own.chunks_exact_mut(count).zip(self.z(i)) {
                 sums.iter_mut().zip(v).for_each(|(sum, v)| *sum += z * v);
             }

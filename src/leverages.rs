@@ -80,7 +80,10 @@ impl Penalised<'_> {
                 rest.push((other.place[i] as usize + k, a));
             }
         }
-        let products = self.explained.as_ref().map_or(&[][..], |(products, _)| products);
+        let products = self
+            .explained
+            .as_ref()
+            .map_or(&[][..], |(products, _)| products);
         let products = &products[self.element(j)];
         let (elements, places) = (&symbolic.elements, symbolic.elements.places(j));
         let front = &symbolic.fronts[elements.front[j] as usize];
@@ -107,7 +110,10 @@ impl Penalised<'_> {
                 self.leading_information(sums, team)?
             } else if well_conditioned(lambda) {
                 let inverse = &self.fronts.inverse;
-                divided(lambda, &sum_complements(symbolic, inverse, (group - 1, lambda.cols)))
+                divided(
+                    lambda,
+                    &sum_complements(symbolic, inverse, (group - 1, lambda.cols)),
+                )
             } else {
                 self.information_by_products(sums, group, team)?
             });
@@ -139,7 +145,12 @@ impl Penalised<'_> {
         for (k, row) in half.chunks_exact_mut(r).enumerate() {
             for (i, value) in row.iter_mut().enumerate() {
                 let column = &gram[i * r..(i + 1) * r];
-                *value = lambda.column(k).iter().zip(column).map(|(l, g)| l * g).sum();
+                *value = lambda
+                    .column(k)
+                    .iter()
+                    .zip(column)
+                    .map(|(l, g)| l * g)
+                    .sum();
             }
         }
         solve_lower(self.root(j), q, &mut half, r);
@@ -157,8 +168,18 @@ impl Penalised<'_> {
         let front = &self.system.symbolic.fronts[elements.front[j] as usize];
         let inverse = &self.fronts.inverse[front.square..];
         let (mut square, mut work) = (vec![0.0; r * r], vec![0.0; r]);
-        sandwich(r, &across, elements.places(j), front.stride, inverse, &mut square, &mut work);
-        out.iter_mut().zip(square).for_each(|(sum, known)| *sum -= known);
+        sandwich(
+            r,
+            &across,
+            elements.places(j),
+            front.stride,
+            inverse,
+            &mut square,
+            &mut work,
+        );
+        out.iter_mut()
+            .zip(square)
+            .for_each(|(sum, known)| *sum -= known);
     }
 
     /// (Z̃₁'WZ̃₂)ⱼΛ₂ − half'Wⱼ: r numbers a scalar column of the element.
@@ -197,13 +218,7 @@ impl Penalised<'_> {
         Ok(total)
     }
 
-    fn add_products_of(
-        &self,
-        sums: &WorkingSums,
-        batch: &[usize],
-        total: &mut Small,
-        team: &Team,
-    ) {
+    fn add_products_of(&self, sums: &WorkingSums, batch: &[usize], total: &mut Small, team: &Team) {
         let (symbolic, q) = (&self.system.symbolic, total.rows);
         let (size, count, r) = (symbolic.size, batch.len() * q, self.lambda[0].rows);
         let mut unit = vec![0.0; size * count];

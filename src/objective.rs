@@ -151,12 +151,18 @@ fn cholesky(gram: &[f64], columns: &[&[f64]]) -> Result<Vec<f64>> {
 pub fn cholesky_in_place(matrix: &mut [f64], size: usize) -> bool {
     for i in 0..size {
         for j in 0..=i {
-            let known: f64 = (0..j).map(|l| matrix[i * size + l] * matrix[j * size + l]).sum();
+            let known: f64 = (0..j)
+                .map(|l| matrix[i * size + l] * matrix[j * size + l])
+                .sum();
             let value = matrix[i * size + j] - known;
             if i == j && (value.is_nan() || value <= 0.0) {
                 return false;
             }
-            matrix[i * size + j] = if i == j { value.sqrt() } else { value / matrix[j * size + j] };
+            matrix[i * size + j] = if i == j {
+                value.sqrt()
+            } else {
+                value / matrix[j * size + j]
+            };
         }
     }
     true

@@ -154,14 +154,18 @@ impl Observations {
                 for (i, row) in block.chunks_exact(stride).take(count).enumerate() {
                     let at = place[first + i] as usize;
                     // SAFETY: every row has a place of its own.
-                    let (z, x) = unsafe { (z.range(at * columns, columns), x.range(at * rank, rank)) };
+                    let (z, x) =
+                        unsafe { (z.range(at * columns, columns), x.range(at * rank, rank)) };
                     if columns > 0 {
                         z[..c].copy_from_slice(&row[..c]);
                         z[c..].copy_from_slice(&row[c + width..]);
                     }
                     for (k, value) in x.iter_mut().enumerate() {
                         let e = system.basis.column(k).iter();
-                        *value = e.zip(&row[c..]).map(|(e, c)| if *e == 0.0 { 0.0 } else { e * c }).sum();
+                        *value = e
+                            .zip(&row[c..])
+                            .map(|(e, c)| if *e == 0.0 { 0.0 } else { e * c })
+                            .sum();
                     }
                 }
             }
@@ -185,7 +189,10 @@ impl Observations {
             (node_of[own], index_of[own]) = (node, index as u32);
         }
         let mut other = Other {
-            z: system.groups[..group].iter().map(|group| group.width()).sum(),
+            z: system.groups[..group]
+                .iter()
+                .map(|group| group.width())
+                .sum(),
             scalar: Vec::with_capacity(self.n),
             width: Vec::with_capacity(self.n),
             place: Vec::with_capacity(self.n),
@@ -201,7 +208,9 @@ impl Observations {
             let range = elements.range(e);
             let entry = range.start + elements.nodes[range].partition_point(|&other| other < node);
             other.scalar.push(symbolic.scalar[node as usize] as u32);
-            other.width.push(symbolic.columns(node as usize).len() as u32);
+            other
+                .width
+                .push(symbolic.columns(node as usize).len() as u32);
             other.place.push(elements.column[entry]);
             other.start[index_of[own] as usize + 1] += 1;
             index.push(index_of[own]);
@@ -217,7 +226,10 @@ impl Observations {
 
     fn crossing(&self, symbolic: &Symbolic, (s, t): (usize, usize)) -> Crossing {
         let node = |other: &Other, i: usize| {
-            symbolic.scalar.partition_point(|&first| first <= other.scalar[i] as usize) - 1
+            symbolic
+                .scalar
+                .partition_point(|&first| first <= other.scalar[i] as usize)
+                - 1
         };
         let place = |i: usize| {
             let (a, b) = (node(&self.others[s], i), node(&self.others[t], i));
@@ -226,7 +238,11 @@ impl Observations {
                 symbolic.local(front, a.max(b)),
                 symbolic.local(front, a.min(b)),
             );
-            (front.panel + row + column * front.stride, front.stride as u32, b < a)
+            (
+                front.panel + row + column * front.stride,
+                front.stride as u32,
+                b < a,
+            )
         };
         Crossing {
             pair: (s, t),
@@ -260,11 +276,7 @@ impl Observations {
 }
 
 /// Used rows sorted by leading level, and that level of each; in the order of the rows where there is none.
-fn by_leading_level(
-    design: &Design,
-    system: &System,
-    team: &Team,
-) -> Result<(Vec<u32>, Vec<u32>)> {
+fn by_leading_level(design: &Design, system: &System, team: &Team) -> Result<(Vec<u32>, Vec<u32>)> {
     let n = design.table.n();
     let Some(group) = system.groups.first() else {
         return Ok(((0..n as u32).collect(), vec![0; n]));

@@ -96,7 +96,8 @@ impl<'s> Penalised<'s> {
     fn eliminate_leading(&mut self, sums: &WorkingSums, team: &Team) -> Result<f64> {
         let (levels, q) = (self.system.leading.levels, self.effects());
         self.roots.resize(levels * q * q, 0.0);
-        self.weights.resize(self.element(levels.saturating_sub(1)).end, 0.0);
+        self.weights
+            .resize(self.element(levels.saturating_sub(1)).end, 0.0);
         let (mut roots, mut weights) = (
             std::mem::take(&mut self.roots),
             std::mem::take(&mut self.weights),
@@ -270,7 +271,10 @@ impl<'s> Penalised<'s> {
             let column = &inverse[column as usize * front.stride..];
             for (w, &row) in weights.chunks_exact(q).zip(places) {
                 let value = column[row as usize];
-                target.iter_mut().zip(w).for_each(|(sum, w)| *sum += w * value);
+                target
+                    .iter_mut()
+                    .zip(w)
+                    .for_each(|(sum, w)| *sum += w * value);
             }
         }
         let mut sums = vec![0.0; q];

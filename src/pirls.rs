@@ -38,7 +38,10 @@ pub struct Unknowns {
 
 impl Unknowns {
     fn dot(&self, other: &Unknowns) -> f64 {
-        self.u.dot(&other.u) + (self.beta.iter().zip(&other.beta)).map(|(a, b)| a * b).sum::<f64>()
+        self.u.dot(&other.u)
+            + (self.beta.iter().zip(&other.beta))
+                .map(|(a, b)| a * b)
+                .sum::<f64>()
     }
 
     fn add(&mut self, factor: f64, other: &Unknowns) {
@@ -126,8 +129,12 @@ impl<'s> Pirls<'s> {
         self.at = start;
         self.eta = self.predictor(&self.at, true, team);
         let mut total = self.look(team)?;
+        let mut before = f64::INFINITY;
         for _ in 0..ITERATIONS {
             team.check()?;
+            if !total.is_finite() {
+                break;
+            }
             self.factor(team)?;
             let gradient = self.gradient(team);
             let mut step = gradient.clone();
@@ -136,18 +143,44 @@ impl<'s> Pirls<'s> {
             if length.is_nan() {
                 break;
             }
-            if length < NEGLIGIBLE {
+            // What no longer shrinks is rounding.
+            if length < NEGLIGIBLE || (length < LAST && length > 0.5 * before) {
                 return Ok(());
             }
+            before = length;
             total = self.advance(&step, total, team)?;
             if length < LAST && self.exact {
                 return self.factor(team);
             }
         }
-        // Rows without a limit (weights cut at zero) may converge slowly.
         Err(Error::Infeasible(
             "the conditional modes were not found at these parameters".into(),
         ))
+    }
+
+    /// û and β where nothing is known but the data: one step of weighted least squares from the family's
+    /// starting means, then as usual.
+    pub fn find_from_data(&mut self, lambda: Vec<Small>, team: &Team) -> Result<()> {
+        self.lambda = lambda;
+        let rows = self.responses.of(0..self.observations.n);
+        self.family.start(rows, &mut self.eta);
+        self.look(team)?;
+        self.factor(team)?;
+        let weight = match self.canonical() {
+            true => &self.rows.weight,
+            false => &self.rows.observed,
+        };
+        let mut working = self.rows.score.clone();
+        for (i, value) in working.iter_mut().enumerate() {
+            *value += weight[i].max(0.0) * (self.eta[i] - self.observations.offset[i]);
+        }
+        let image = self.gather(&working, team);
+        let mut start = Unknowns {
+            u: times_lambda_transposed(&self.system.symbolic, &self.lambda, &image),
+            beta: self.fixed_products(&working, team),
+        };
+        self.solve_newton(&mut start, team);
+        self.find(self.lambda.clone(), start, team)
     }
 
     /// Σ loss + u'u at `eta`, with score and weight of every row.
@@ -176,7 +209,11 @@ impl<'s> Pirls<'s> {
     pub fn curvature(&mut self, team: &Team) -> Result<()> {
         let (n, observations) = (self.observations.n, self.observations);
         let rows = &mut self.rows;
-        for column in [&mut rows.observed, &mut rows.weight_slope, &mut rows.observed_slope] {
+        for column in [
+            &mut rows.observed,
+            &mut rows.weight_slope,
+            &mut rows.observed_slope,
+        ] {
             column.resize(n, 0.0);
         }
         let columns = [
@@ -207,12 +244,14 @@ impl<'s> Pirls<'s> {
     fn factor(&mut self, team: &Team) -> Result<()> {
         if self.canonical() {
             let weight = &self.rows.weight;
-            self.sums.update(self.system, self.observations, weight, team)?;
+            self.sums
+                .update(self.system, self.observations, weight, team)?;
         } else {
             self.curvature(team)?;
             self.exact = self.rows.observed.iter().all(|w| *w >= 0.0);
             let weight: Vec<f64> = self.rows.observed.iter().map(|w| w.max(0.0)).collect();
-            self.sums.update(self.system, self.observations, &weight, team)?;
+            self.sums
+                .update(self.system, self.observations, &weight, team)?;
         }
         self.newton.update(self.lambda.clone(), &self.sums, team)?;
         if self.joint {
@@ -259,7 +298,9 @@ impl<'s> Pirls<'s> {
             pulp::Arch::new().dispatch(|| weigh_columns(observations, weight, along, rows, own))
         };
         let mut gram = vec![0.0; count * count];
-        team.fold(observations.tasks(), task, |part: Vec<f64>| crate::gram::add(&mut gram, &part))?;
+        team.fold(observations.tasks(), task, |part: Vec<f64>| {
+            crate::gram::add(&mut gram, &part)
+        })?;
         let cross = self.gather(&weighted, team);
         let cross = times_lambda_transposed(&self.system.symbolic, &self.lambda, &cross);
         Ok((gram, cross))
@@ -339,7 +380,9 @@ impl<'s> Pirls<'s> {
         }
         match residual.dot(&residual) <= 1e-16 * size {
             true => Ok(()),
-            false => Err(Error::Infeasible("the conditional modes are not a minimum".into())),
+            false => Err(Error::Infeasible(
+                "the conditional modes are not a minimum".into(),
+            )),
         }
     }
 
@@ -349,7 +392,10 @@ impl<'s> Pirls<'s> {
         (along.iter_mut().zip(&self.rows.observed)).for_each(|(value, w)| *value *= w);
         let mut u = x.u.clone();
         let image = self.gather(&along, team);
-        u.add(1.0, &times_lambda_transposed(&self.system.symbolic, &self.lambda, &image));
+        u.add(
+            1.0,
+            &times_lambda_transposed(&self.system.symbolic, &self.lambda, &image),
+        );
         Unknowns {
             u,
             beta: self.fixed_products(&along, team),
@@ -374,7 +420,9 @@ impl<'s> Pirls<'s> {
             self.eta.clear();
             self.eta.extend(moved);
             let next = self.look(team)?;
-            if next <= total + ROUNDING * total.abs().max(1.0) || !total.is_finite() && next.is_finite() {
+            if next <= total + ROUNDING * total.abs().max(1.0)
+                || !total.is_finite() && next.is_finite()
+            {
                 return Ok(next);
             }
             share *= 0.5;
@@ -407,7 +455,9 @@ fn weigh_columns(
         let own = &mut out[k * count..(k + 1) * count];
         (own.iter_mut().zip(&row)).for_each(|(out, y)| *out = weight[i] * y);
         for (sums, y) in gram.chunks_exact_mut(count).zip(&row) {
-            sums.iter_mut().zip(&*own).for_each(|(sum, w)| *sum += y * w);
+            sums.iter_mut()
+                .zip(&*own)
+                .for_each(|(sum, w)| *sum += y * w);
         }
     }
     gram

@@ -1,6 +1,7 @@
 //! Z̃'WZ̃ under the working weights of one iteration, in the places of the symbolic analysis.
 
 use crate::aligned::Aligned;
+use crate::effects::Effects;
 use crate::error::Result;
 use crate::observations::{Observations, Other};
 use crate::parallel::{piece, Shared, Team};
@@ -31,6 +32,30 @@ impl WorkingSums {
         }
     }
 
+    /// The diagonal of Z̃'WZ̃.
+    pub fn diagonal(&self, system: &System, observations: &Observations) -> Effects {
+        let (r, symbolic) = (observations.leading(), &system.symbolic);
+        let mut rest = vec![0.0; symbolic.size];
+        for front in &symbolic.fronts {
+            for (k, value) in rest[front.start..front.start + front.own]
+                .iter_mut()
+                .enumerate()
+            {
+                *value = self.panels[front.panel + k + k * front.stride];
+            }
+        }
+        let level = |gram: &[f64]| gram.iter().step_by(r + 1).copied().collect::<Vec<f64>>();
+        Effects {
+            count: 1,
+            leading: self
+                .leading
+                .chunks_exact((r * r).max(1))
+                .flat_map(level)
+                .collect(),
+            rest,
+        }
+    }
+
     /// Make the sums anew for these weights.
     pub fn update(
         &mut self,
@@ -52,7 +77,9 @@ impl WorkingSums {
         team.fold(observations.tasks(), task, |(gram, values)| {
             let (_, levels) = observations.task(done);
             add_at(&mut self.leading, levels.start * r * r, &gram);
-            let from = (system.symbolic.elements.columns).get(levels.start).map_or(0, |at| at * r);
+            let from = (system.symbolic.elements.columns)
+                .get(levels.start)
+                .map_or(0, |at| at * r);
             add_at(&mut self.values, from, &values);
             done += 1;
         })?;
@@ -97,7 +124,9 @@ fn leading_part(
         let own = &mut gram[(level - levels.start) * r * r..][..r * r];
         for (sums, a) in own.chunks_exact_mut(r).zip(z) {
             let factor = w * a;
-            sums.iter_mut().zip(z).for_each(|(sum, b)| *sum += factor * b);
+            sums.iter_mut()
+                .zip(z)
+                .for_each(|(sum, b)| *sum += factor * b);
         }
         for other in &observations.others {
             let from = columns[level] - first + other.place[i] as usize;
@@ -105,7 +134,9 @@ fn leading_part(
             let block = values[from * r..(from + width) * r].chunks_exact_mut(r);
             for (sums, b) in block.zip(&z[other.z..]) {
                 let factor = w * b;
-                sums.iter_mut().zip(z).for_each(|(sum, a)| *sum += factor * a);
+                sums.iter_mut()
+                    .zip(z)
+                    .for_each(|(sum, a)| *sum += factor * a);
             }
         }
     }
@@ -137,7 +168,11 @@ fn add_node(
                 add(at + a + b * front.stride, w * x * y);
             }
         }
-        for crossing in observations.crossings.iter().filter(|crossing| crossing.pair.0 == s) {
+        for crossing in observations
+            .crossings
+            .iter()
+            .filter(|crossing| crossing.pair.0 == s)
+        {
             let second = &observations.others[crossing.pair.1];
             let (at, stride, swapped) = crossing.place[i];
             for (a, x) in own.iter().enumerate() {
