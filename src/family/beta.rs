@@ -14,7 +14,7 @@ fn best_mean(phi: f64, y: f64) -> f64 {
     let (mut low, mut high, mut mean) = (0.0, 1.0, y);
     for _ in 0..100 {
         let (a, b) = (phi * mean, phi * (1.0 - mean));
-        let (upper, lower) = (log_gamma(a), log_gamma(b));
+        let (upper, lower) = (log_gamma(a, a.ln()), log_gamma(b, b.ln()));
         let slope = y.ln() - (-y).ln_1p() - upper[1] / a + lower[1] / b;
         let curvature = phi * ((upper[2] - upper[1]) / (a * a) + (lower[2] - lower[1]) / (b * b));
         if slope > 0.0 {
@@ -39,9 +39,10 @@ fn best_mean(phi: f64, y: f64) -> f64 {
 impl Density for Beta {
     const SHAPED: bool = true;
 
-    fn piece(self, phi: f64, y: f64, mean: f64, _: f64) -> Piece {
+    fn piece(self, phi: f64, y: f64, mean: f64, log_mean: f64) -> Piece {
         let a = phi * mean;
-        let ([g0, g1, g2, g3], power) = (log_gamma(a), a * y.ln());
+        let [g0, g1, g2, g3] = log_gamma(a, phi.ln() + log_mean);
+        let power = a * y.ln();
         Piece {
             terms: [power - g0, power - g1, power - g2, power - g3],
             information: [g2 - g1, g3 - g2],
@@ -64,7 +65,7 @@ impl Density for Beta {
     }
 
     fn constant_by_shape(self, phi: f64, _: f64) -> f64 {
-        log_gamma(phi)[1]
+        log_gamma(phi, phi.ln())[1]
     }
 
     fn half_deviance(self, phi: f64, y: f64, mean: f64, log_mean: f64) -> f64 {

@@ -4,9 +4,9 @@ use super::jet::Jet;
 use std::f64::consts::{FRAC_1_SQRT_2, TAU};
 
 /// Below −`TAIL`, Φ comes from the continued fraction of Mills' ratio.
-const TAIL: f64 = 5.0;
+const TAIL: f64 = 3.0;
 /// Terms that the fraction needs there.
-const TERMS: u32 = 40;
+const TERMS: u32 = 60;
 
 /// φ(x)
 #[inline]
@@ -74,5 +74,51 @@ pub fn quantile(p: f64) -> f64 {
         x
     } else {
         -x
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R's pnorm(x, log.p = TRUE) and qnorm.
+    #[test]
+    fn known_answers() {
+        for (x, expected) in [
+            (-40.0, -804.608_442_013_753_8),
+            (-10.0, -53.231_285_150_512_47),
+            (-5.0001, -15.065_517_049_221_956),
+            (-4.9999, -15.064_479_748_428_53),
+            (-1.0, -1.841_021_645_009_263_6),
+            (2.0, -0.023_012_909_328_963_493),
+            (9.0, -1.128_588_405_953_840_8e-19),
+        ] {
+            let found = log_cdf(x)[0];
+            assert!((found / expected - 1.0).abs() < 1e-14, "{x}: {found:e}");
+        }
+        for (p, expected) in [
+            (1e-300, -37.047_096_299_361_201),
+            (1e-10, -6.361_340_902_404_055_7),
+            (0.3, -0.524_400_512_708_040_67),
+            (0.975, 1.959_963_984_540_053_6),
+        ] {
+            assert!((quantile(p) / expected - 1.0).abs() < 1e-14, "{p}");
+        }
+        assert!(quantile(0.5).abs() < 1e-16);
+        assert_eq!(quantile(0.0), f64::NEG_INFINITY);
+        assert_eq!(quantile(1.0), f64::INFINITY);
+        assert!(quantile(1.5).is_nan());
+    }
+
+    /// The fraction and the direct formulas meet.
+    #[test]
+    fn the_tail_joins_the_middle() {
+        let (middle, tail) = (log_cdf(-TAIL), log_cdf_tail(TAIL));
+        for ((m, t), tolerance) in middle.iter().zip(tail).zip([1e-14, 1e-14, 1e-12, 1e-11]) {
+            assert!((m / t - 1.0).abs() < tolerance, "{m:e} {t:e}");
+        }
+        // (log Φ)''' → −2/x³ by η.
+        let [.., third] = log_cdf(-1e5);
+        assert!((third * 1e15 / 2.0 - 1.0).abs() < 1e-8, "{third:e}");
     }
 }

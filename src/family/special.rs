@@ -66,10 +66,10 @@ fn stirling_remainder(x: f64) -> Jet {
     remainder
 }
 
-/// log Γ(x) as a function of log x, x > 0.
-pub fn log_gamma(x: f64) -> Jet {
+/// log Γ(x) as a function of log x, x ≥ 0: log x may be a number where x underflows to 0.
+pub fn log_gamma(x: f64, log_x: f64) -> Jet {
     // x^k ψ^(k−1)(x): the recurrence's terms, then the series at the lifted argument.
-    let (mut lifted, mut by_x) = (x, [0.0; 3]);
+    let (mut lifted, mut by_x) = (x + 1.0, [-1.0, 1.0, -2.0]);
     while lifted < LARGE {
         let r = x / lifted;
         by_x[0] -= r;
@@ -87,14 +87,20 @@ pub fn log_gamma(x: f64) -> Jet {
     by_x[1] += ratio * ratio * second;
     by_x[2] += ratio * ratio * ratio * third;
     let [d1, d2, d3] = by_x;
-    [libm::lgamma(x), d1, d1 + d2, d1 + 3.0 * d2 + d3]
+    let value = if x < 0.5 {
+        libm::lgamma(1.0 + x) - log_x
+    } else {
+        libm::lgamma(x)
+    };
+    [value, d1, d1 + d2, d1 + 3.0 * d2 + d3]
 }
 
 /// x log x − x − log Γ(x) and its derivative log x − ψ(x), x > 0.
 pub fn stirling_gap(x: f64) -> [f64; 2] {
     if x < LARGE {
-        let [value, slope, ..] = log_gamma(x);
-        return [x * x.ln() - x - value, x.ln() - slope / x];
+        let log = x.ln();
+        let [value, slope, ..] = log_gamma(x, log);
+        return [x * log - x - value, log - slope / x];
     }
     let [value, slope, ..] = stirling_remainder(x);
     let half_log = 0.5 * (x / std::f64::consts::TAU).ln();
@@ -108,14 +114,16 @@ pub fn rising(y: f64, a: f64) -> Jet {
         return rising_product(y as u32, a);
     }
     // log(a + y) as a function of log a.
-    let p = a / (a + y);
-    let inner = [0.0, p, p * (1.0 - p), p * (1.0 - p) * (1.0 - 2.0 * p)];
+    let (p, q) = (a / (a + y), y / (a + y));
+    let inner = [0.0, p, p * q, p * q * (q - p)];
     if a < LARGE {
-        let (upper, lower) = (compose(&log_gamma(a + y), &inner), log_gamma(a));
-        let [r0, r1, r2, r3] = sum(&upper, &lower.map(|value| -value));
-        return [r0 - y * a.ln(), r1 - y, r2, r3];
+        let log = a.ln();
+        let upper = compose(&log_gamma(a + y, (a + y).ln()), &inner);
+        let lower = log_gamma(a, log).map(|value| -value);
+        let [r0, r1, r2, r3] = sum(&upper, &lower);
+        return [r0 - y * log, r1 - y, r2, r3];
     }
-    let (x, q) = (y / a, 1.0 - p);
+    let x = y / a;
     let log = x.ln_1p();
     let leading = [
         a * log1p_minus(x) + y * log,
@@ -140,4 +148,109 @@ fn rising_product(y: u32, a: f64) -> Jet {
         total[3] += p * q * (q - p);
     }
     total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn near(found: f64, expected: f64, tolerance: f64) {
+        let error = (found - expected).abs();
+        assert!(
+            error <= tolerance * expected.abs(),
+            "{found:e}, expected {expected:e}"
+        );
+    }
+
+    /// R's digamma, trigamma and psigamma(x, 2).
+    #[test]
+    fn polygammas() {
+        for (x, psi, psi1, psi2) in [
+            (
+                0.1,
+                -10.423_754_940_411_076,
+                101.433_299_150_792_75,
+                -2_001.861_457_378_343_9,
+            ),
+            (
+                3.7,
+                1.167_153_539_361_511_3,
+                0.310_037_857_670_038_3,
+                -0.095_395_308_728_554_035,
+            ),
+            (
+                100.0,
+                4.600_161_852_738_088_1,
+                0.010_050_166_663_333_566,
+                -0.000_101_004_999_833_349_91,
+            ),
+        ] {
+            let [value, d1, d2, d3] = log_gamma(x, x.ln());
+            near(value, libm::lgamma(x), 1e-15);
+            near(d1, x * psi, 1e-14);
+            near(d2 - d1, x * x * psi1, 1e-13);
+            near(d3 - 3.0 * d2 + 2.0 * d1, x * x * x * psi2, 1e-12);
+        }
+        assert_eq!(log_gamma(0.0, -800.0), [800.0, -1.0, 0.0, 0.0]);
+    }
+
+    /// Both routes to log(1 + x) − x, and the series' value at a small x.
+    #[test]
+    fn log1p_minus_has_all_digits() {
+        for x in [-0.2, -0.1, 0.15, 0.25] {
+            near(log1p_minus(x), f64::ln_1p(x) - x, 1e-14);
+        }
+        near(log1p_minus(1e-6), -4.999_996_666_669_167e-13, 1e-15);
+        near(log1p_minus(-1e-200), 0.0, 0.0);
+    }
+
+    /// The product, the difference of log Γ and the series agree, also by derivatives.
+    #[test]
+    fn rising_by_every_route() {
+        for a in [1e-5, 0.3, 3.0, 15.9, 16.1, 40.0, 1e4, 1e9] {
+            for y in [65.0, 200.0] {
+                let (found, expected) = (rising(y, a), rising_product(y as u32, a));
+                for (found, expected) in found.iter().zip(expected) {
+                    let error = (found - expected).abs();
+                    assert!(
+                        error <= 2e-13 * expected.abs().max(1.0),
+                        "{y} {a}: {found} {expected}"
+                    );
+                    if a > 16.0 {
+                        near(*found, expected, 1e-12);
+                    }
+                }
+            }
+        }
+        near(
+            rising(2.5, 3.0)[0],
+            libm::lgamma(5.5) - libm::lgamma(3.0) - 2.5 * 3f64.ln(),
+            1e-13,
+        );
+    }
+
+    #[test]
+    fn stirling_gap_by_both_routes() {
+        for x in [15.999_999, 16.000_001] {
+            let [value, slope] = stirling_gap(x);
+            near(value, x * x.ln() - x - libm::lgamma(x), 1e-13);
+            let [_, d1, ..] = log_gamma(x, x.ln());
+            near(slope, x.ln() - d1 / x, 1e-13);
+        }
+    }
+
+    #[test]
+    fn relative_entropy_near_and_far() {
+        near(
+            relative_entropy(3.0, 3.0 + 3e-8, f64::ln(3.0 + 3e-8)),
+            1.5e-16,
+            1e-7,
+        );
+        near(
+            relative_entropy(3.0, 1e-100, -230.258_509_299_404_56),
+            3.0 * 3f64.ln() + 690.775_527_898_213_7 - 3.0,
+            1e-14,
+        );
+        assert_eq!(relative_entropy(0.0, 2.0, 2f64.ln()), 2.0);
+    }
 }
