@@ -25,11 +25,12 @@ from .coefficients import tested_columns
 from .ddf import TTests
 from .distributions import check_level, t_two_sided
 from .errors import ArgumentError
+from .linear import Linear
 from .rows import linear_part
 from .tables import ResultTable
 
 if TYPE_CHECKING:
-    from .linear import Linear
+    from .fitted import FittedModel
 
 __all__ = ["RobustCovariance", "vcov_robust"]
 
@@ -128,9 +129,14 @@ class RobustCovariance(pd.DataFrame):
 
 
 def vcov_robust(
-    model: Linear, type: RobustType = "CR2", cluster: str | ArrayLike | None = None
+    model: FittedModel, type: RobustType = "CR2", cluster: str | ArrayLike | None = None
 ) -> RobustCovariance:
     """Documented at `Inference.vcov_robust`."""
+    if not isinstance(model, Linear):
+        raise ArgumentError(
+            "cluster-robust standard errors are there for linear models only; a generalised mixed "
+            "model's own are m.bse (or a bootstrap: mm.bootstrap)"
+        )
     kind = _checked_type(type)
     _require_fixed_effects(model)
     clusters = find_clusters(model, cluster)

@@ -15,7 +15,7 @@ from .text import (
     escape,
     html_table,
     left_table,
-    p_values,
+    p_value_column,
     pad,
     right_table,
     stars,
@@ -119,7 +119,7 @@ def _coefficient_cells(table: pd.DataFrame) -> list[list[str]]:
         if name.endswith(" value"):
             columns[name] = decimals(np.round(table[name], 3), DIGITS)
         elif name.startswith("Pr("):
-            columns[name] = p_values(table[name])
+            columns[name] = p_value_column(table[name].tolist())
     return [columns[name] for name in table.columns]
 
 
