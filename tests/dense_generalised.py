@@ -13,6 +13,10 @@ deviance + u'u, and −2 log f is R's `family()$aic` at φ = deviance/n.
 The integral itself, for one grouping factor, by adaptive Gauss-Hermite quadrature (Pinheiro &
 Bates 1995): nodes û_j + √2 L_j'⁻¹x with L_jL_j' = I + Λ'Z_j'WZ_jΛ.
 
+The values are those of lme4 1.1-31 at the same (θ, β), for every family and link that it has
+(5e-6 at worst, where its modes stop), prior weights included; but for the negative binomial with
+weights, where lme4's likelihood is not that of its family: R's `negative.binomial()$aic` is ours.
+
 Nothing is shared with the kernel: ZΛ is one matrix, derivatives come by differences. For tests on
 small data only.
 """

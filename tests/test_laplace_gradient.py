@@ -221,6 +221,24 @@ def test_the_gradient_vanishes_at_the_optimum(
         np.testing.assert_allclose(actual, expected, rtol=1e-7, atol=1e-8)
 
 
+@pytest.mark.parametrize("layout", ["scalar", "slopes crossed"])
+@pytest.mark.parametrize(("family", "link"), MODELS)
+def test_hessian(family: str, link: str, layout: str) -> None:
+    """In (θ, β, log φ), against differences of the gradient."""
+    case, model = fitted(family, link, layout, MODELS[family, link], True)
+    phi = [] if np.isnan(model.dispersion) else [np.log(model.dispersion)]
+    at = np.concatenate([model.theta, model.beta, phi])
+
+    def gradient(x: np.ndarray, k: int) -> float:
+        return float(model.gradient(*split(case, x))[k])
+
+    expected = np.array(
+        [numeric_gradient(functools.partial(gradient, k=k), at) for k in range(len(at))]
+    )
+    scale = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
+    assert np.all(np.abs(model.hessian() - expected) <= 1e-5 * scale)
+
+
 def test_no_family_is_left_out() -> None:
     for family, links in LINKS_OF.items():
         for link in links:

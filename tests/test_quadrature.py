@@ -119,6 +119,28 @@ def test_zero_variance() -> None:
     assert model.objective(theta, beta, phi) == pytest.approx(expected, abs=1e-9)
 
 
+# nAGQ = 0: β with the modes -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layout", ["scalar", "vector", "crossed"])
+@pytest.mark.parametrize(
+    ("family", "link"), [("binomial", "logit"), ("poisson", "log"), ("gamma", "log")]
+)
+def test_no_nodes(family: str, link: str, layout: str) -> None:
+    """The β that maximises the penalised likelihood jointly with u, and the best θ for it."""
+    case = example(family, link, layout, offset=True)
+    model = case.design().fit_generalized(
+        family=_core.Family(family, link), criterion="fisher", quadrature=0
+    )
+    beta, _ = case.oracle.joint_mode(model.theta)
+    np.testing.assert_allclose(model.beta, beta, rtol=1e-7, atol=1e-8)
+    criterion = case.oracle.criterion_at_joint_mode
+    assert model.criterion == pytest.approx(criterion(model.theta), abs=1e-8)
+    inside = model.theta != 0
+    slope = numeric_gradient(criterion, model.theta)
+    np.testing.assert_allclose(slope[inside], 0.0, atol=1e-3)
+
+
 # Fits --------------------------------------------------------------------------------------------
 
 
