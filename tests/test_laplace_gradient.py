@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 
 from dense_families import LINKS_OF
 from dense_model import numeric_gradient
@@ -219,6 +220,20 @@ def test_the_gradient_vanishes_at_the_optimum(
     assert model.sigma == pytest.approx(case.oracle.sigma(mode), rel=1e-8)
     for actual, expected in zip(model.modes, case.oracle.modes(model.theta, mode), strict=True):
         np.testing.assert_allclose(actual, expected, rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize("layout", ["scalar", "slopes crossed"])
+@pytest.mark.parametrize(("family", "link", "criterion"), CRITERIA)
+def test_no_other_way_leads_lower(family: str, link: str, criterion: str, layout: str) -> None:
+    """From the parameters of the data, by another optimiser."""
+    case, model = fitted(family, link, layout, criterion, False)
+    other = minimize(
+        lambda x: objective(case, model, x),
+        point(case),
+        jac=lambda x: np.asarray(model.gradient(*split(case, x))),
+        method="L-BFGS-B",
+    )
+    assert model.criterion <= other.fun + 1e-6
 
 
 @pytest.mark.parametrize("layout", ["scalar", "slopes crossed"])
