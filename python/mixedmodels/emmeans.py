@@ -223,9 +223,10 @@ class MarginalMeans:
             For an unknown method or adjustment, or coefficients of the wrong shape.
         """
         ratio = ratio_scale(self._link)
+        sign = "/" if ratio and self.type == "response" else "-"
+        labels, coefficients = contrast_coefficients(method, self._labels, sign)
+        ratio = ratio if are_differences(coefficients) else None
         used = ratio if self.type == "response" else None
-        labels, coefficients = contrast_coefficients(method, self._labels, "/" if used else "-")
-        used = used if are_differences(coefficients) else None
         named = method if isinstance(method, str) else "custom"
         default = {"pairwise": "tukey", "revpairwise": "tukey", "poly": "none", "custom": "none"}
         adjust = default.get(named, "holm") if adjust is None else adjust
