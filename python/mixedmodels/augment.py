@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .columns import Table
 from .errors import DataError
-from .generalised_model import Generalised
+from .generalised import Generalised
 from .rows import linear_part
 
 if TYPE_CHECKING:

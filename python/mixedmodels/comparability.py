@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .generalised_model import Generalised, GeneralizedLinearModel
+from .generalised import Generalised
+from .generalised_model import GeneralizedLinearModel
 from .mixed import Mixed
 
 if TYPE_CHECKING:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .fitted import FittedModel, ResidualType
     from .model_matrix import ModelMatrices
     from .r2 import RSquared
+    from .separation import Separation
 
 __all__ = ["Generalised"]
 
@@ -220,6 +221,12 @@ class Generalised(Description):
 
     # --- Checks ---
 
+    @lazy
+    def _separation(self) -> Separation | None:
+        from .separation import find_separation
+
+        return find_separation(self)
+
     def overdispersion(self) -> Overdispersion:
         """Whether the response varies more than the family has it: Pearson's χ² / df_resid.
 
@@ -231,8 +238,8 @@ class Generalised(Description):
         Raises
         ------
         ArgumentError
-            For 0/1 data, whose variance the mean determines, and for families that estimate a
-            dispersion.
+            For 0/1 data, whose variance the mean determines, and for families with a σ, which take
+            up all dispersion.
 
         Examples
         --------
@@ -248,7 +255,8 @@ class Generalised(Description):
         Returns
         -------
         ZeroInflation
-            `.observed`, `.expected`, `.ratio`, `.p_value`; prints what they mean.
+            `.observed`, `.expected`, `.ratio`, and `.p_value` where there is one without
+            simulation; prints what they mean.
 
         Raises
         ------

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .generalised_summary import GeneralizedMixedSummary, GeneralizedSummary
     from .icc import IntraclassCorrelation
 
-__all__ = ["Generalised", "GeneralizedLinearMixedModel", "GeneralizedLinearModel"]
+__all__ = ["GeneralizedLinearMixedModel", "GeneralizedLinearModel"]
 
 Array = NDArray[np.float64]
 

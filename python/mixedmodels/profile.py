@@ -19,7 +19,7 @@ from .call import check_threads, optimize, optimize_generalised
 from .columns import names_given
 from .distributions import check_level, normal_quantile
 from .errors import ArgumentError, ConvergenceError, DataError
-from .generalised_model import Generalised
+from .generalised import Generalised
 from .lrt import by_ml
 from .mixed import Mixed
 from .parameters import DISPERSION, SIGMA, covariance_parameters, sds_and_correlations

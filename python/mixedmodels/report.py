@@ -15,7 +15,7 @@ import numpy as np
 from .apa import Style, joined, number, share
 from .ddf import describe, resolve
 from .errors import ArgumentError
-from .generalised_model import Generalised
+from .generalised import Generalised
 from .lrt import MIXTURE, BoundaryWarning, anova
 from .mixed import Mixed
 from .model import LinearMixedModel, LinearModel

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .apa import Style, number
 
 if TYPE_CHECKING:
-    from .generalised_model import Generalised
+    from .generalised import Generalised
 
 __all__ = ["approximation_words", "kind_words", "of_the_intercept", "residual_words"]
 

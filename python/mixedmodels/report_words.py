@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .apa import Style, joined
-from .generalised_model import Generalised
+from .generalised import Generalised
 from .report_generalised import of_the_intercept
 
 if TYPE_CHECKING:

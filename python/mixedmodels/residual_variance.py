@@ -30,7 +30,7 @@ from .variance_parts import VarianceParts, random_variances, variance_parts
 
 if TYPE_CHECKING:
     from .fitted import FittedModel
-    from .generalised_model import Generalised
+    from .generalised import Generalised
 
 __all__ = ["ResidualVariance"]
 
@@ -67,7 +67,7 @@ class ResidualVariance:
 
     def parts(self, model: FittedModel) -> tuple[VarianceParts, tuple[str, ...]]:
         """The parts, and what a reader has to know of them."""
-        from .generalised_model import Generalised
+        from .generalised import Generalised
 
         if self.method is None or not isinstance(model, Generalised):
             return variance_parts(model), ()

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .ddf import parameter_variance
-from .generalised_model import Generalised, GeneralizedLinearMixedModel
+from .generalised import Generalised
+from .generalised_model import GeneralizedLinearMixedModel
 from .model import LinearMixedModel
 from .parameters import CovarianceParameter, covariance_parameters
 from .tables import ResultTable

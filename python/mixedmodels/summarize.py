@@ -16,7 +16,7 @@ from .summary import LinearMixedSummary, LinearSummary
 
 if TYPE_CHECKING:
     from .fitted import FittedModel
-    from .generalised_model import Generalised
+    from .generalised import Generalised
     from .model import LinearMixedModel, LinearModel
 
 __all__ = [
@@ -176,7 +176,7 @@ def outcome_notes(model: FittedModel) -> list[str]:
 
 def as_dict(model: FittedModel) -> dict[str, Any]:
     """Documented at `FittedModel.to_dict`."""
-    from .generalised_model import Generalised
+    from .generalised import Generalised
     from .mixed import Mixed
     from .model import LinearMixedModel
 

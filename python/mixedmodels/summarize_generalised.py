@@ -16,11 +16,8 @@ from .summarize import (
 )
 
 if TYPE_CHECKING:
-    from .generalised_model import (
-        Generalised,
-        GeneralizedLinearMixedModel,
-        GeneralizedLinearModel,
-    )
+    from .generalised import Generalised
+    from .generalised_model import GeneralizedLinearMixedModel, GeneralizedLinearModel
 
 __all__ = [
     "approximation",
@@ -62,7 +59,7 @@ def summarize_generalised_mixed(
         coefficients=coefficients,
         correlation=correlation(model),
         ddf=method,
-        notes=(*left_out(model), *outcome_notes(model), *model._vcov_notes),
+        notes=(*left_out(model), *_outcome(model), *model._vcov_notes),
     )
 
 
@@ -81,8 +78,15 @@ def summarize_generalised(model: GeneralizedLinearModel, ddf: str | None) -> Gen
         deviance=model.deviance,
         df_resid=model.df_resid,
         aic=model.aic,
-        notes=(*left_out(model), *outcome_notes(model)),
+        notes=(*left_out(model), *_outcome(model)),
     )
+
+
+def _outcome(model: Generalised) -> list[str]:
+    """What the optimiser has to say, and the data about coefficients without an estimate."""
+    found = model._separation
+    separation = [] if found is None else [f"S{found.message()[1:]}."]
+    return [*outcome_notes(model), *separation]
 
 
 def family_line(model: Generalised) -> str:

@@ -14,7 +14,7 @@ from .standard_errors import sd_correlation_errors
 
 if TYPE_CHECKING:
     from .description import Description
-    from .generalised_model import Generalised
+    from .generalised import Generalised
     from .mixed import Mixed
     from .model import LinearMixedModel, LinearModel
 
@@ -114,7 +114,7 @@ def _ran_vals(model: Mixed, level: float | None) -> pd.DataFrame:
 
 def glance(model: Description) -> pd.DataFrame:
     """One row of fit statistics; documented at `Description.glance`."""
-    from .generalised_model import Generalised
+    from .generalised import Generalised
     from .model import LinearMixedModel
 
     if isinstance(model, LinearMixedModel):
