@@ -10,6 +10,7 @@ use crate::effects::Effects;
 use crate::error::{Error, Result};
 use crate::estimates::{coefficients, covariance};
 use crate::family::Family;
+use crate::lambda::Small;
 use crate::laplace::{Found, Laplace, Model};
 use crate::lmm::{from_user, optimise};
 use crate::modes;
@@ -178,7 +179,7 @@ fn first(problem: &mut Laplace<'_, '_>, settings: &Settings) -> Result<Vec<f64>>
 }
 
 /// λ̃ of every group.
-fn lambdas(system: &System, theta: &[f64]) -> Vec<crate::lambda::Small> {
+fn lambdas(system: &System, theta: &[f64]) -> Vec<Small> {
     let groups = system.groups.iter();
     groups
         .map(|group| group.template.factor(&group.pick(theta)))
@@ -339,6 +340,27 @@ fn finish(
         observations,
         responses,
     })
+}
+
+/// σ²ΛM⁻¹Λ' on the diagonal, per public term: levels × effects × effects.
+pub fn conditional_covariances(fit: &GeneralizedFit, team: &Team) -> Result<Vec<Vec<f64>>> {
+    let system = &fit.system;
+    let mut problem = fit.problem(team);
+    problem.find(&fit.internal)?;
+    let factor = problem.factor();
+    factor.invert(team)?;
+    let blocks = |group: usize| match group {
+        0 => factor.leading_inverses(),
+        _ => modes::rest_blocks(system, &factor.fronts.inverse, group),
+    };
+    let blocks: Vec<Vec<Small>> = (0..system.groups.len()).map(blocks).collect();
+    let variance = fit.sigma * fit.sigma;
+    Ok(modes::covariances_by_term(
+        system,
+        &blocks,
+        &fit.internal,
+        variance,
+    ))
 }
 
 /// Spherical effects of every group, levels × effects.

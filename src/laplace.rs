@@ -111,6 +111,13 @@ impl<'s, 'a> Laplace<'s, 'a> {
         parameters
     }
 
+    /// Another dispersion parameter.
+    pub fn take_dispersion(&mut self, value: f64) {
+        let rows = self.pirls.responses.of(0..self.pirls.observations.n);
+        self.pirls.family = self.pirls.family.with_dispersion(value);
+        self.constant = self.pirls.family.constant(rows);
+    }
+
     /// The factor of M.
     pub fn factor(&mut self) -> &mut Penalised<'s> {
         match &mut self.other {
@@ -174,9 +181,7 @@ impl<'s, 'a> Laplace<'s, 'a> {
             start.beta = parameters[system.parameters..system.parameters + p].to_vec();
         }
         if let Some(log) = parameters.last().filter(|_| self.model.dispersed()) {
-            let rows = self.pirls.responses.of(0..self.pirls.observations.n);
-            self.pirls.family = self.pirls.family.with_dispersion(log.exp());
-            self.constant = self.pirls.family.constant(rows);
+            self.take_dispersion(log.exp());
         }
         (lambda.collect(), start)
     }

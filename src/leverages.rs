@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::factor::LEVELS;
 use crate::gram::add;
 use crate::lambda::Small;
-use crate::leading::solve_lower;
+use crate::leading::{solve_lower, solve_upper};
 use crate::observations::Observations;
 use crate::parallel::{piece, Shared, Team};
 use crate::penalised::Penalised;
@@ -99,6 +99,30 @@ impl Penalised<'_> {
             }
         }
         value
+    }
+
+    /// Diagonal blocks of M⁻¹ of the leading group; `invert` must have been called.
+    pub fn leading_inverses(&self) -> Vec<Small> {
+        let q = self.effects();
+        let squares = self
+            .explained
+            .as_ref()
+            .map_or(&[][..], |(_, squares)| squares);
+        let block = |(j, square): (usize, &[f64])| {
+            // c'⁻¹(I + S)c⁻¹, from both sides.
+            let mut block = Small::zeros(q, q);
+            block.data.copy_from_slice(square);
+            (0..q).for_each(|k| block.data[k + k * q] += 1.0);
+            solve_upper(self.root(j), q, &mut block.data, q);
+            let mut block = block.transposed();
+            solve_upper(self.root(j), q, &mut block.data, q);
+            block
+        };
+        squares
+            .chunks_exact((q * q).max(1))
+            .enumerate()
+            .map(block)
+            .collect()
     }
 
     /// Σⱼ [Z̃'V⁻¹Z̃]ⱼⱼ of every group; `sums` are those of the factor.

@@ -50,6 +50,7 @@ pub mod elements;
 pub mod error;
 pub mod estimates;
 pub mod evaluate;
+pub mod evaluate_laplace;
 pub mod factor;
 pub mod family;
 pub mod fixed_matrix;

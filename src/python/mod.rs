@@ -2,7 +2,9 @@
 
 mod design;
 mod errors;
+mod family;
 mod fit;
+mod generalized;
 mod inference;
 mod resample;
 mod supervise;
@@ -18,6 +20,8 @@ fn default_threads() -> usize {
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<design::PyDesign>()?;
+    module.add_class::<family::PyFamily>()?;
     module.add_class::<fit::PyFit>()?;
+    module.add_class::<generalized::PyGeneralizedFit>()?;
     module.add_function(wrap_pyfunction!(default_threads, module)?)
 }
