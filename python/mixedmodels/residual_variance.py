@@ -71,7 +71,7 @@ class ResidualVariance:
 
         if self.method is None or not isinstance(model, Generalised):
             return variance_parts(model), ()
-        mean = np.nan if self._submodels is None else self._mean(model, self._submodels)
+        mean = 1.0 if self._submodels is None else self._mean(model, self._submodels)  # any
         residual = observation_variance(
             model.family, model._kernel_family, model.sigma, self.method, mean
         )
