@@ -74,7 +74,7 @@ def test_refused(what: str) -> None:
 
 
 def test_links_are_checked() -> None:
-    with pytest.raises(mm.ArgumentError, match=r"did you mean 'logit'.*choose one of logit, probit"):
+    with pytest.raises(mm.ArgumentError, match=r"did you mean 'logit'.*choose one of"):
         families.binomial("logt")
     with pytest.raises(mm.ArgumentError, match=r"Poisson family takes.*log, sqrt, identity"):
         family_of("poisson", "logit")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .call import optimize_generalised
 from .description import Description
-from .generalised_covariance import joint_covariance
+from .generalised_covariance import joint_covariance, square_root
 from .lazy import lazy
 from .response import Response
 
@@ -101,12 +101,12 @@ class Generalised(Description):
     def _joint_covariance(self) -> Array | None:
         """Covariance matrix of (θ̂, β̂ kept, log dispersion); None where the criterion has no
         regular minimum."""
-        return joint_covariance(np.asarray(self._fit.hessian(), dtype=float))
+        return joint_covariance(self.convergence.hessian)
 
     @lazy
     def _root(self) -> Array:
         kept = ~np.isnan(np.asarray(self._fit.beta))
-        return np.linalg.cholesky(self._vcov[np.ix_(kept, kept)]) / self.sigma
+        return square_root(self._vcov[np.ix_(kept, kept)]) / self.sigma
 
     @property
     def _ddf_methods(self) -> tuple[DdfMethod, ...]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .ddf import inverse, scaled_spectrum
 
-__all__ = ["joint_covariance", "not_positive"]
+__all__ = ["joint_covariance", "not_positive", "square_root"]
 
 Array = NDArray[np.float64]
 
@@ -26,6 +26,14 @@ def joint_covariance(hessian: Array) -> Array | None:
     if len(values) and values[0] < -NEGATIVE * values[-1]:
         return None
     return 2 * inverse(scale, values, vectors)
+
+
+def square_root(covariance: Array) -> Array:
+    """S with SS' = `covariance`, which may be singular; NaN where it is not finite."""
+    if not np.isfinite(covariance).all():
+        return np.full_like(covariance, np.nan)
+    scale, values, vectors = scaled_spectrum(covariance)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)) / scale[:, None])
 
 
 def not_positive() -> str:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .errors import ArgumentError, ConvergenceWarning, warn
 from .generalised import Generalised
-from .generalised_covariance import not_positive
+from .generalised_covariance import joint_covariance, not_positive
 from .lazy import lazy
 from .mixed import Mixed
 
@@ -42,7 +42,7 @@ class GeneralizedLinearMixedModel(Generalised, Mixed):
         """
         if self.nAGQ == 0:
             return self._conditional_vcov
-        joint = self._joint_covariance
+        joint = self._covariance
         if joint is None:  # said once: the result is kept
             warn(not_positive(), ConvergenceWarning)
             return self._conditional_vcov
@@ -52,10 +52,22 @@ class GeneralizedLinearMixedModel(Generalised, Mixed):
         vcov[np.ix_(kept, kept)] = joint[np.ix_(at, at)]
         return vcov
 
+    @lazy
+    def _covariance(self) -> Array | None:
+        """Covariance matrix of (θ̂, β̂ kept, ...), of which `vcov` is a part.
+
+        The negative binomial's shape counts as known with criterion="fisher", as in lme4's
+        glmer.nb, and as estimated with "observed", as in glmmTMB.
+        """
+        if self.family.name == "negative_binomial" and self.criterion == "fisher":
+            size = len(self._fit.theta) + int(self._fit.rank)
+            return joint_covariance(self.convergence.hessian[:size, :size])
+        return self._joint_covariance
+
     @property
     def _vcov_notes(self) -> list[str]:
         """What a summary has to say of the standard errors."""
-        if self.nAGQ > 0 and self._joint_covariance is None:
+        if self.nAGQ > 0 and self._covariance is None:
             text = not_positive()
             return [f"{text[0].upper()}{text[1:]}."]
         return []
