@@ -25,23 +25,24 @@ class Inference(FittedModel):
     # --- Tests ---
 
     def anova(self, type: int | str = 3, ddf: str | None = None) -> ResultTable:
-        """F tests of the terms of the fixed part.
+        """Tests of the terms of the fixed part: F, or Wald's χ² for generalised models.
 
         Parameters
         ----------
         type
             1: each term after those before it. 2: each term after all that do not contain it. 3:
             each term after all others, main effects averaged over the levels of what contains
-            them (whatever the contrasts of the fit). Also "I", "II", "III".
+            them (whatever the contrasts of the fit). Also "I", "II", "III". Type 2 of a
+            generalised model is that of R's car: after all others but those with all its variables.
         ddf
             As in `coefficients`; "asymptotic" gives F with infinite DenDF (χ²/NumDF).
 
         Returns
         -------
         ResultTable
-            Indexed by term: Sum Sq, Mean Sq, NumDF, DenDF, F value, Pr(>F). A type III test that
-            the data do not determine (combinations of levels without rows) is NaN and a note says
-            so.
+            Indexed by term: Sum Sq, Mean Sq, NumDF, DenDF, F value, Pr(>F); of a generalised model
+            Chisq, Df, Pr(>Chisq). A type III test that the data do not determine (combinations of
+            levels without rows) is NaN and a note says so.
 
         Raises
         ------

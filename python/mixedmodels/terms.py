@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from .ddf import DdfMethod, FTest, covariance, describe, f_test, resolve
 from .errors import ArgumentError
 from .tables import ResultTable
-from .term_hypotheses import FixedPart, after_all_but_containing, sequential, sum_to_zero
+from .term_hypotheses import (
+    FixedPart,
+    after_all_but_containing,
+    conjugate,
+    sequential,
+    sum_to_zero,
+)
 
 if TYPE_CHECKING:
     from .fitted import FittedModel
@@ -31,7 +37,8 @@ def anova(model: FittedModel, type: int | str, ddf: str | None) -> ResultTable:
     generalised = model._call.family is not None
     method = resolve(model, "asymptotic" if generalised and ddf is None else ddf)
     fixed = FixedPart.of(model)
-    hypotheses, notes = HYPOTHESES[kind](fixed)
+    choose = conjugate if generalised and kind == 2 else HYPOTHESES[kind]
+    hypotheses, notes = choose(fixed)
     undefined = FTest(np.nan, 0, np.nan, np.nan)
     tests = [undefined if L is None else f_test(model, L, method) for L in hypotheses]
     notes += _notes(fixed, kind, hypotheses)
