@@ -334,6 +334,33 @@ def test_the_defaults_of_lme4_are_wrong_by_20_in_a_standard_error() -> None:
     assert ratio.max() > 15
 
 
+# Predictions -------------------------------------------------------------------------------------
+
+PREDICTED = ["cbpp_laplace", "glmmsim_pois_offset"]
+RE_FORM = {"NULL": None, "NA": "NA"}  # R's spelling of the other is ours
+
+
+@pytest.mark.parametrize("name", PREDICTED)
+def test_predictions(name: str) -> None:
+    given, m = reference_data.read_json(f"inference/predict_{name}.json"), fitted(name)
+    new = pd.DataFrame(given["newdata"])
+    for case in given["predictions"]:
+        re_form = RE_FORM.get(case["re_form"], case["re_form"])
+        actual = m.predict(new, re_form, allow_new_levels=True, type=case["type"])
+        np.testing.assert_allclose(actual, case["values"], rtol=1e-6, err_msg=str(case))
+    with pytest.raises(mm.DataError, match=given["error_without_allow_new_levels"].split()[-1]):
+        m.predict(new)
+
+
+@pytest.mark.parametrize("name", PREDICTED)
+@pytest.mark.parametrize("scale", ["link", "response"])
+def test_predictions_of_the_data(name: str, scale: str) -> None:
+    given, m = reference_data.read_json(f"inference/predict_{name}.json"), fitted(name)
+    for re_form, key in [(None, "training_first10"), ("NA", "training_first10_NA")]:
+        actual = first_ten(m.predict(re_form=re_form, type=scale))
+        np.testing.assert_allclose(actual, given[key][scale], rtol=1e-6)
+
+
 # Likelihood ratios -------------------------------------------------------------------------------
 
 ALL_LRT = reference_data.read_json("inference/anova_lrt.json")["tables"]
