@@ -49,7 +49,10 @@ impl Effects {
         let size = self.rest.len() / self.count.max(1);
         Effects {
             count: 1,
-            leading: self.leading[k..]
+            leading: self
+                .leading
+                .get(k..)
+                .unwrap_or_default()
                 .iter()
                 .step_by(self.count)
                 .copied()

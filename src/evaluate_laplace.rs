@@ -7,6 +7,7 @@ use crate::glmm::GeneralizedFit;
 use crate::laplace::Laplace;
 use crate::lmm::from_user;
 use crate::parallel::Team;
+use crate::system::System;
 
 /// Step of the central differences of the gradient, against the size of a parameter.
 const STEP: f64 = 1e-4;
@@ -22,21 +23,29 @@ pub struct Point<'p> {
 
 /// The criterion.
 pub fn objective(fit: &GeneralizedFit, point: &Point<'_>, team: &Team) -> Result<f64> {
-    let mut problem = fit.problem(team);
+    let mut problem = fit.problem(team)?;
     let parameters = internal(fit, &mut problem, point)?;
     Ok(problem.find(&parameters)?.criterion)
 }
 
 /// ∂d/∂θ, ∂d/∂β (columns kept) where β is a parameter, ∂d/∂log(dispersion) where it is estimated.
 pub fn gradient(fit: &GeneralizedFit, point: &Point<'_>, team: &Team) -> Result<Vec<f64>> {
-    let mut problem = fit.problem(team);
+    let mut problem = fit.problem(team)?;
     let parameters = internal(fit, &mut problem, point)?;
     problem.find(&parameters)?;
     let derivatives = problem.derive()?;
-    let along = of_theta(&fit.system, point.theta);
-    let mut gradient: Vec<f64> = along.iter().map(|d| d.slope(&derivatives.g)).collect();
-    let k = gradient.len();
-    let own = &derivatives.gradient[k..];
+    let (inner, own) = derivatives.gradient.split_at(point.theta.len());
+    let mut gradient: Vec<f64> = if fit.model.nodes > 1 {
+        // A grid of nodes turns with λ̃: there the map's own slopes are needed.
+        let slope = |column| -> Result<f64> {
+            let moved = theta_slopes(&fit.system, point.theta, column)?;
+            Ok(inner.iter().zip(moved).map(|(g, e)| g * e).sum())
+        };
+        (0..inner.len()).map(slope).collect::<Result<_>>()?
+    } else {
+        let along = of_theta(&fit.system, point.theta);
+        along.iter().map(|d| d.slope(&derivatives.g)).collect()
+    };
     let p = if problem.pirls.joint {
         0
     } else {
@@ -82,7 +91,7 @@ fn unit_to_internal(fit: &GeneralizedFit, column: usize) -> Vec<f64> {
 
 /// ∂²d in the optimiser's parameters at the estimate, by central differences of the exact gradient.
 pub fn internal_hessian(fit: &GeneralizedFit, team: &Team) -> Result<Vec<f64>> {
-    let mut problem = fit.problem(team);
+    let mut problem = fit.problem(team)?;
     problem.find(&fit.internal)?;
     problem.derive()?;
     let step = |value: &f64| STEP * value.abs().max(LEAST);
@@ -100,7 +109,7 @@ pub fn hessian(fit: &GeneralizedFit, team: &Team) -> Result<Vec<f64>> {
     let p = if size > k { fit.system.rank() } else { 0 };
     let mut jacobian = vec![0.0; size * size];
     for column in 0..k {
-        let slopes = theta_slopes(fit, column)?;
+        let slopes = theta_slopes(&fit.system, &fit.theta, column)?;
         (0..k).for_each(|row| jacobian[row * size + column] = slopes[row]);
     }
     for column in 0..p {
@@ -128,17 +137,19 @@ pub fn hessian(fit: &GeneralizedFit, team: &Team) -> Result<Vec<f64>> {
 }
 
 /// ∂(the optimiser's θ)/∂θ for one of the user's, by central differences of the map.
-fn theta_slopes(fit: &GeneralizedFit, column: usize) -> Result<Vec<f64>> {
-    let step = 1e-5 * fit.theta[column].abs().max(1e-3);
+fn theta_slopes(system: &System, theta: &[f64], column: usize) -> Result<Vec<f64>> {
+    let step = 1e-5 * theta[column].abs().max(1e-3);
     let at = |step: f64| {
-        let mut theta = fit.theta.clone();
-        theta[column] += step;
-        from_user(&fit.system, &theta)
+        let mut moved = theta.to_vec();
+        moved[column] += step;
+        from_user(system, &moved)
     };
-    let (above, below) = (at(step)?, at(-step)?);
+    // A zero of θ is where signs turn: there the map has slopes on one side only.
+    let back = if theta[column] == 0.0 { 0.0 } else { step };
+    let (above, below) = (at(step)?, at(-back)?);
     Ok(above
         .iter()
         .zip(&below)
-        .map(|(a, b)| (a - b) / (2.0 * step))
+        .map(|(a, b)| (a - b) / (step + back))
         .collect())
 }

@@ -71,7 +71,7 @@ pub struct GeneralizedFit {
 
 impl GeneralizedFit {
     /// The criterion of this model, ready to be evaluated near the estimate.
-    pub fn problem<'s, 'a>(&'s self, team: &'a Team) -> Laplace<'s, 'a> {
+    pub fn problem<'s, 'a>(&'s self, team: &'a Team) -> Result<Laplace<'s, 'a>> {
         let mut pirls = Pirls::new(
             &self.system,
             &self.observations,
@@ -125,7 +125,7 @@ pub fn fit_responses(
     began: Instant,
 ) -> Result<GeneralizedFit> {
     let pirls = Pirls::new(&system, &observations, &responses, model.family, true);
-    let mut problem = Laplace::new(pirls, model, team);
+    let mut problem = Laplace::new(pirls, model, team)?;
     let parameters = match start {
         Some(fit) => restart(&mut problem, fit),
         None => first(&mut problem, settings)?,
@@ -345,7 +345,7 @@ fn finish(
 /// σ²ΛM⁻¹Λ' on the diagonal, per public term: levels × effects × effects.
 pub fn conditional_covariances(fit: &GeneralizedFit, team: &Team) -> Result<Vec<Vec<f64>>> {
     let system = &fit.system;
-    let mut problem = fit.problem(team);
+    let mut problem = fit.problem(team)?;
     problem.find(&fit.internal)?;
     let factor = problem.factor();
     factor.invert(team)?;

@@ -24,6 +24,7 @@ use crate::optimize::Criterion;
 use crate::parallel::{Shared, Team};
 use crate::penalised::Penalised;
 use crate::pirls::{Pirls, Unknowns};
+use crate::quadrature::{self, Corrections, Grid};
 use crate::system::System;
 
 /// Which weights log |M| is made of.
@@ -68,6 +69,8 @@ pub struct Laplace<'s, 'a> {
     other: Option<Penalised<'s>>,
     summary: Summary,
     constant: f64,
+    /// Nodes of the quadrature, where there is one.
+    grid: Option<Grid>,
     parameters: Vec<f64>,
     /// The criterion's value, log |M| and κ, once found at `parameters`.
     found: Option<Found>,
@@ -83,11 +86,13 @@ pub struct Found {
 }
 
 impl<'s, 'a> Laplace<'s, 'a> {
-    pub fn new(pirls: Pirls<'s>, model: Model, team: &'a Team) -> Self {
+    /// An error where the model's quadrature is not possible.
+    pub fn new(pirls: Pirls<'s>, model: Model, team: &'a Team) -> Result<Self> {
         let rows = pirls.responses.of(0..pirls.observations.n);
-        Laplace {
+        Ok(Laplace {
             summary: pirls.family.summary(rows),
             constant: pirls.family.constant(rows),
+            grid: grid(&pirls, model)?,
             pirls,
             model,
             team,
@@ -96,7 +101,7 @@ impl<'s, 'a> Laplace<'s, 'a> {
             parameters: Vec::new(),
             found: None,
             moves: None,
-        }
+        })
     }
 
     /// The parameters of the conditional modes as they stand.
@@ -147,7 +152,14 @@ impl<'s, 'a> Laplace<'s, 'a> {
         let (first, kappa) = pirls
             .family
             .first_term(pirls.loss, self.constant, &self.summary);
-        let criterion = first + pirls.at.u.dot(&pirls.at.u) + log_det;
+        let rest = match &self.grid {
+            None => first + pirls.at.u.dot(&pirls.at.u),
+            Some(grid) => {
+                let factor = self.other.as_ref().unwrap_or(&pirls.newton);
+                self.constant + quadrature::criterion(pirls, factor, grid, self.team)?
+            }
+        };
+        let criterion = rest + log_det;
         if !criterion.is_finite() {
             return Err(Error::Infeasible(
                 "the likelihood overflowed at these parameters".into(),
@@ -219,36 +231,77 @@ impl<'s, 'a> Laplace<'s, 'a> {
         Ok(log_det)
     }
 
-    /// Leverages times the slope of the weights, and the leverages.
-    fn slopes_of_log_det(&mut self) -> Result<(Vec<f64>, Vec<f64>)> {
+    /// Leverages of every row, and what quadrature changes.
+    fn leverages(&mut self) -> Result<(Vec<f64>, Option<Corrections>)> {
         let (team, observations) = (self.team, self.pirls.observations);
         if self.pirls.canonical() {
             self.pirls.curvature(team)?;
         }
         let factor = self.factor();
         factor.invert(team)?;
-        let leverages = factor.leverages(observations, team)?;
-        let rows = &self.pirls.rows;
-        let slope = match self.model.weights {
-            Weights::Fisher => &rows.weight_slope,
-            Weights::Observed => &rows.observed_slope,
+        let Some(grid) = &self.grid else {
+            let factor = self.other.as_ref().unwrap_or(&self.pirls.newton);
+            return Ok((factor.leverages(observations, team)?, None));
         };
-        let v = leverages
+        let factor = self.other.as_ref().unwrap_or(&self.pirls.newton);
+        let dispersed = self.model.dispersed();
+        let corrections = quadrature::corrections(&self.pirls, factor, grid, dispersed, team)?;
+        Ok((corrections.leverages.clone(), Some(corrections)))
+    }
+
+    /// v: leverages times the slope of the weights.
+    fn slopes_of_log_det(&self, leverages: &[f64]) -> Vec<f64> {
+        let slope = match self.model.weights {
+            Weights::Fisher => &self.pirls.rows.weight_slope,
+            Weights::Observed => &self.pirls.rows.observed_slope,
+        };
+        leverages
             .iter()
             .zip(slope)
             .map(|(h, slope)| h * slope)
-            .collect();
-        Ok((v, leverages))
+            .collect()
+    }
+
+    /// ∂d/∂λ̃ of a quadrature, r × q: Σⱼ [v̂ⱼû' + sⱼa'] and its corrections.
+    fn gamma(
+        &self,
+        corrections: &Corrections,
+        (scores, images): (&Effects, &Effects),
+        a: &Effects,
+    ) -> Small {
+        let mut gamma = corrections.lambda.clone();
+        let (r, q) = (gamma.rows, gamma.cols);
+        let vectors = images
+            .leading
+            .chunks_exact(r)
+            .zip(scores.leading.chunks_exact(r));
+        let modes = self
+            .pirls
+            .at
+            .u
+            .leading
+            .chunks_exact(q)
+            .zip(a.leading.chunks_exact(q));
+        for ((v, s), (u, a)) in vectors.zip(modes) {
+            for j in 0..q {
+                for i in 0..r {
+                    gamma.data[i + j * r] += v[i] * u[j] + s[i] * a[j];
+                }
+            }
+        }
+        gamma
     }
 
     /// Derivatives where the criterion was last found.
     pub fn derive(&mut self) -> Result<Derivatives> {
         let (team, found) = (self.team, self.settled()?);
-        let (mut rho, leverages) = self.slopes_of_log_det()?;
+        let (leverages, corrections) = self.leverages()?;
+        let mut rho = self.slopes_of_log_det(&leverages);
         let score = &self.pirls.rows.score;
         let missing = 2.0 * (1.0 - found.kappa);
         (rho.iter_mut().zip(score)).for_each(|(v, s)| *v += missing * s);
-        let along = self.response_of_modes(&rho)?;
+        let a = self.response_of_modes(&rho, corrections.as_ref())?;
+        let along = self.pirls.predictor(&a, false, team);
         let observed = &self.pirls.rows.observed;
         let v_hat = rho
             .iter()
@@ -261,13 +314,21 @@ impl<'s, 'a> Laplace<'s, 'a> {
         let (g, scale) = self.g(&scores, &images)?;
         let directions = of_optimiser(self.pirls.system, &self.parameters);
         let mut gradient: Vec<f64> = directions.iter().map(|d| d.slope(&g)).collect();
+        if let Some(corrections) = &corrections {
+            let gamma = self.gamma(corrections, (&scores, &images), &a.u);
+            gradient = directions.iter().map(|d| slope_of(d, &gamma)).collect();
+        }
         if !self.pirls.joint {
+            let score = corrections
+                .as_ref()
+                .map_or(score, |corrections| &corrections.scores);
             let slope: Vec<f64> = v_hat.iter().zip(score).map(|(v, s)| v - 2.0 * s).collect();
             gradient.extend(self.pirls.observations.fixed_products(&slope, team));
         }
         let mut information = self.information(&directions, &g, &scores)?;
         if self.model.dispersed() {
-            let (slope, square) = self.dispersion_slope(&leverages, &along)?;
+            let (slope, square) =
+                self.dispersion_slope(&leverages, &along, corrections.as_ref())?;
             gradient.push(slope);
             information = bordered(&information, gradient.len() - 1, square);
         }
@@ -287,16 +348,23 @@ impl<'s, 'a> Laplace<'s, 'a> {
         }
     }
 
-    /// ZΛa (+ Xα where β is joint) for a = M°⁻¹Λ'Z'ρ.
-    fn response_of_modes(&self, rho: &[f64]) -> Result<Vec<f64>> {
+    /// a = M°⁻¹(Λ'Z'ρ + y), y of a quadrature; with α where β is joint.
+    fn response_of_modes(
+        &self,
+        rho: &[f64],
+        corrections: Option<&Corrections>,
+    ) -> Result<Unknowns> {
         let (pirls, team) = (&self.pirls, self.team);
         let image = pirls.gather(rho, team);
         let mut a = Unknowns {
             u: times_lambda_transposed(&pirls.system.symbolic, &pirls.lambda, &image),
             beta: pirls.fixed_products(rho, team),
         };
+        if let Some(corrections) = corrections {
+            crate::gram::add(&mut a.u.leading, &corrections.modes);
+        }
         pirls.solve(&mut a, team)?;
-        Ok(pirls.predictor(&a, false, team))
+        Ok(a)
     }
 
     /// G of every group, and the size of its positive part.
@@ -432,7 +500,12 @@ impl<'s, 'a> Laplace<'s, 'a> {
     }
 
     /// ∂d/∂log(dispersion), and half the sum of squared slopes of −2 log f.
-    fn dispersion_slope(&self, leverages: &[f64], along: &[f64]) -> Result<(f64, f64)> {
+    fn dispersion_slope(
+        &self,
+        leverages: &[f64],
+        along: &[f64],
+        corrections: Option<&Corrections>,
+    ) -> Result<(f64, f64)> {
         let (pirls, n) = (&self.pirls, self.pirls.observations.n);
         let mut columns: [Vec<f64>; 4] = std::array::from_fn(|_| vec![0.0; n]);
         let shared = columns.each_mut().map(|column| Shared::new(column));
@@ -458,7 +531,9 @@ impl<'s, 'a> Laplace<'s, 'a> {
             Weights::Observed => observed,
         };
         let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(a, b)| a * b).sum::<f64>();
-        let slope = loss.iter().sum::<f64>() + dot(leverages, &weight) + dot(along, &score);
+        let at_modes = || loss.iter().sum();
+        let first = corrections.map_or_else(at_modes, |corrections| corrections.dispersion);
+        let slope = first + dot(leverages, &weight) + dot(along, &score);
         Ok((slope, 0.5 * dot(&loss, &loss)))
     }
 
@@ -505,6 +580,27 @@ impl<'s, 'a> Laplace<'s, 'a> {
         let known = half.products(&half);
         Ok(gram.iter().zip(known).map(|(g, k)| g - k).collect())
     }
+}
+
+/// The grid of a quadrature of more than one node.
+fn grid(pirls: &Pirls<'_>, model: Model) -> Result<Option<Grid>> {
+    if model.nodes < 2 {
+        return Ok(None);
+    }
+    let groups = &pirls.system.groups;
+    if groups.len() != 1 || pirls.family.profiles_dispersion() {
+        return Err(Error::Data(
+            "quadrature needs one grouping factor and a family without a profiled dispersion"
+                .into(),
+        ));
+    }
+    Grid::new(model.nodes, groups[0].effects()).map(Some)
+}
+
+/// tr(∂λ̃'Γ) along the parameter of a direction.
+fn slope_of(direction: &Direction, gamma: &Small) -> f64 {
+    let column = gamma.column(direction.column).iter();
+    column.zip(&direction.t).map(|(g, t)| g * t).sum()
 }
 
 /// [S_cc + curvature, 2 S_cx; 2 S_xc, 2 S_xx] of the inner products of [X, Zc].

@@ -85,6 +85,7 @@ pub mod problem;
 pub mod products;
 pub mod profile;
 pub mod quadratic;
+pub mod quadrature;
 pub mod random_matrix;
 pub mod rank;
 pub mod refit;

@@ -158,29 +158,50 @@ impl<'s> Pirls<'s> {
         ))
     }
 
-    /// û and β where nothing is known but the data: one step of weighted least squares from the family's
-    /// starting means, then as usual.
+    /// û and β where nothing is known but the data: from one step of weighted least squares at the family's
+    /// starting means, or, where that leaves the family's range, from one mean for all rows.
     pub fn find_from_data(&mut self, lambda: Vec<Small>, team: &Team) -> Result<()> {
         self.lambda = lambda;
-        let rows = self.responses.of(0..self.observations.n);
-        self.family.start(rows, &mut self.eta);
-        self.look(team)?;
-        self.factor(team)?;
+        let (n, offset) = (self.observations.n, &self.observations.offset);
+        self.factor_from_data(team)?;
+        let mean = self.eta.iter().sum::<f64>() / n as f64;
         let weight = match self.canonical() {
             true => &self.rows.weight,
             false => &self.rows.observed,
         };
-        let mut working = self.rows.score.clone();
-        for (i, value) in working.iter_mut().enumerate() {
-            *value += weight[i].max(0.0) * (self.eta[i] - self.observations.offset[i]);
+        let product = |target: f64, i: usize| weight[i].max(0.0) * (target - offset[i]);
+        let working = |i: usize| self.rows.score[i] + product(self.eta[i], i);
+        let even = |i: usize| product(mean, i);
+        let starts: [Vec<f64>; 2] = [(0..n).map(working).collect(), (0..n).map(even).collect()];
+        let mut found = Ok(());
+        for right in starts {
+            let start = self.least_squares(&right, team);
+            found = self.find(self.lambda.clone(), start, team);
+            if !matches!(found, Err(Error::Infeasible(_))) {
+                break;
+            }
+            self.factor_from_data(team)?;
         }
-        let image = self.gather(&working, team);
-        let mut start = Unknowns {
+        found
+    }
+
+    /// The factor at the family's starting means.
+    fn factor_from_data(&mut self, team: &Team) -> Result<()> {
+        let rows = self.responses.of(0..self.observations.n);
+        self.family.start(rows, &mut self.eta);
+        self.look(team)?;
+        self.factor(team)
+    }
+
+    /// The Newton step's matrix⁻¹ [Λ'Z'v; X'v].
+    fn least_squares(&self, values: &[f64], team: &Team) -> Unknowns {
+        let image = self.gather(values, team);
+        let mut unknowns = Unknowns {
             u: times_lambda_transposed(&self.system.symbolic, &self.lambda, &image),
-            beta: self.fixed_products(&working, team),
+            beta: self.fixed_products(values, team),
         };
-        self.solve_newton(&mut start, team);
-        self.find(self.lambda.clone(), start, team)
+        self.solve_newton(&mut unknowns, team);
+        unknowns
     }
 
     /// Σ loss + u'u at `eta`, with score and weight of every row.
