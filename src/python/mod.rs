@@ -2,6 +2,7 @@
 
 mod design;
 mod errors;
+mod family;
 mod fit;
 mod inference;
 mod resample;
@@ -18,6 +19,7 @@ fn default_threads() -> usize {
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<design::PyDesign>()?;
+    module.add_class::<family::PyFamily>()?;
     module.add_class::<fit::PyFit>()?;
     module.add_function(wrap_pyfunction!(default_threads, module)?)
 }
