@@ -3,7 +3,7 @@
 //! ```text
 //!  Family            what the fit asks: losses, scores, weights, constants            (this file)
 //!    │ models        the table: names → a family with a link
-//!    │ model         the loops over a block of rows
+//!    │ model         the loops over a block of rows     (hot · vector: those of most fits, in wide registers)
 //!    ▼
 //!  conditional       chain rule: pieces of the log-density after the link
 //!    │ density       what a family supplies        binomial · poisson · gamma · inverse_gaussian
@@ -22,6 +22,7 @@ mod density;
 mod draw;
 mod gamma;
 mod gaussian;
+mod hot;
 mod inverse_gaussian;
 mod jet;
 mod link;
@@ -35,6 +36,7 @@ mod special;
 #[cfg(test)]
 mod tests;
 mod unit_link;
+mod vector;
 
 use crate::error::{Error, Result};
 pub use density::Summary;
@@ -157,8 +159,11 @@ impl Family {
         score: &mut [f64],
         weight: &mut [f64],
     ) -> f64 {
-        let model = self.entry.model;
-        let loss = model.working(self.dispersion, rows, eta, score, weight);
+        let Entry { model, hot, .. } = self.entry;
+        let loss = match hot {
+            Some(working) => working(rows, eta, score, weight),
+            None => model.working(self.dispersion, rows, eta, score, weight),
+        };
         if loss.is_nan() {
             f64::INFINITY
         } else {

@@ -5,6 +5,7 @@ use super::binomial::Binomial;
 use super::conditional::{OnLog, OnLogs, OnMean};
 use super::gamma::Gamma;
 use super::gaussian::Gaussian;
+use super::hot::{self, Working};
 use super::inverse_gaussian::InverseGaussian;
 use super::link::{Identity, Inverse, InverseSquare, Log, Sqrt};
 use super::model::Model;
@@ -13,38 +14,43 @@ use super::negative_binomial::NegativeBinomial;
 use super::poisson::Poisson;
 use super::unit_link::{Cauchit, Cloglog, Logit, Probit};
 
-/// A family by the names of its links, the canonical one marked.
+/// A family with a link, by their names; the canonical link is marked.
 pub struct Entry {
     pub family: &'static str,
     pub link: &'static str,
     pub canonical: bool,
     pub model: &'static dyn Model,
+    /// A loop of its own for `Model::working`.
+    pub hot: Option<Working>,
 }
 
 macro_rules! table {
-    ($($family:literal { $($link:literal $($mark:ident)? => $model:expr),* $(,)? })*) => {
+    ($($family:literal { $($link:literal $($mark:ident)? => $model:expr $(; $hot:expr)?),* $(,)? })*) => {
         pub static TABLE: &[Entry] = &[$($(Entry {
             family: $family,
             link: $link,
             canonical: table!(@mark $($mark)?),
             model: &$model,
+            hot: table!(@hot $($hot)?),
         }),*),*];
     };
     (@mark canonical) => { true };
     (@mark) => { false };
+    (@hot $hot:expr) => { Some($hot) };
+    (@hot) => { None };
 }
 
 table! {
     "binomial" {
-        "logit" canonical => OnLogs(Binomial, Logit),
-        "probit" => OnLogs(Binomial, Probit),
+        "logit" canonical => OnLogs(Binomial, Logit); hot::binomial_logit,
+        "probit" => OnLogs(Binomial, Probit); hot::binomial_probit,
         "cloglog" => OnLogs(Binomial, Cloglog),
         "cauchit" => OnLogs(Binomial, Cauchit),
         "log" => OnLogs(Binomial, Log),
         "identity" => OnLogs(Binomial, Identity),
     }
     "poisson" {
-        "log" canonical => OnLog(Poisson, Log),
+        "log" canonical => OnLog(Poisson, Log); hot::poisson_log,
         "sqrt" => OnLog(Poisson, Sqrt),
         "identity" => OnLog(Poisson, Identity),
     }

@@ -1,6 +1,7 @@
 //! The normal distribution function on the log scale, exact in both tails.
 
 use super::jet::Jet;
+use super::vector::mills;
 use std::f64::consts::{FRAC_1_SQRT_2, TAU};
 
 /// Below −`TAIL`, Φ comes from the continued fraction of Mills' ratio.
@@ -25,14 +26,13 @@ pub fn log_cdf(x: f64) -> Jet {
     if x < -TAIL {
         return log_cdf_tail(-x);
     }
-    let phi = cdf(x);
-    let r = density(x) / phi;
-    let d = r + x;
-    let log = if x > 0.0 {
-        (-cdf(-x)).ln_1p()
+    let (m, phi) = (mills(x.abs()), density(x));
+    let (log, r) = if x > 0.0 {
+        ((-phi * m).ln_1p(), phi / (1.0 - phi * m))
     } else {
-        phi.ln()
+        (m.ln() - 0.5 * x * x - 0.5 * TAU.ln(), 1.0 / m)
     };
+    let d = r + x;
     [log, r, -r * d, r * (d * (r + d) - 1.0)]
 }
 

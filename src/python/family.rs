@@ -6,8 +6,7 @@ use crate::family::Family;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 
-#[pyclass(name = "Family", module = "mixedmodels._core", frozen, from_py_object)]
-#[derive(Clone)]
+#[pyclass(name = "Family", module = "mixedmodels._core", frozen)]
 pub struct PyFamily {
     pub family: Family,
 }
