@@ -113,9 +113,10 @@ def test_every_parameter_has_a_row() -> None:
         fitted("glmmsim_gamma_log").confint(".sigma")
 
 
-def test_correlations_have_profiles() -> None:
-    model = fitted("glmmsim_binomial_slopes")
-    found = model.confint("theta_")
+@pytest.mark.parametrize("name", ["contraception_rs", "glmmsim_binomial_slopes"])
+def test_correlations_have_profiles(name: str) -> None:
+    """Also where one is estimated at its boundary, as the second."""
+    found = fitted(name).confint("theta_")
     values = found.iloc[:, :2].to_numpy(dtype=float)
     assert (values[:, 0] <= found["estimate"] + 1e-9).all()
     assert (found["estimate"] <= values[:, 1] + 1e-9).all()
@@ -167,7 +168,7 @@ def test_satterthwaite_is_refused() -> None:
 # --- Standard errors of variance components ---
 
 
-@pytest.mark.parametrize("name", ["cbpp_laplace", "glmmsim_binomial_slopes"])
+@pytest.mark.parametrize("name", ["cbpp_laplace", "contraception_rs"])
 def test_delta_method(name: str) -> None:
     """From the covariance matrix of θ̂ by differences of the values."""
     m = fitted(name)
@@ -201,6 +202,14 @@ def test_variance_components() -> None:
     assert gamma["grp"].tolist() == ["grp", "Residual"]
     assert gamma["std_error"].isna().tolist() == [False, True]
     assert any("sigma as known" in note for note in gamma.notes)
+
+
+def test_no_standard_error_on_the_boundary() -> None:
+    model = fitted("glmmsim_binomial_slopes")
+    assert np.isnan(sd_correlation_errors(model)).tolist() == [False, True, False]
+    found = model.confint(".sig02", method="wald")
+    assert np.isnan(ends(found, ".sig02")).all()
+    assert any(".sig02" in note and "boundary" in note for note in found.notes)
 
 
 def test_standard_error_of_a_dispersion() -> None:
