@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
 from .call import Call, optimize_generalised
 from .control import Control, settings_or_default
 from .convergence import warn_about_fit
-from .errors import ArgumentError
+from .errors import ArgumentError, ConvergenceError
 from .families import Criterion, Family, criterion_of, family_of
 from .fit import NaAction, check_groups, refuse_random, require_random
 from .formula import parse
@@ -20,7 +20,10 @@ from .generalised_model import GeneralizedLinearMixedModel, GeneralizedLinearMod
 from .model_frame import model_frame
 from .model_matrix import ModelMatrices, model_matrices
 from .progress import Callback
-from .separation import warn_about_separation
+from .separation import ADVICE, separation_in, warn_about_separation
+
+if TYPE_CHECKING:
+    from ._core import GeneralizedFit
 
 __all__ = ["glm", "glmer"]
 
@@ -122,7 +125,7 @@ def glmer(
     matrices = _matrices(formula, call, mixed=True)
     check_groups(matrices, allow_saturated=not family.has_sigma or call.control.allow_saturated)
     _check_nodes(call.quadrature, matrices)
-    fit = optimize_generalised(matrices, call, verbose=verbose, callback=callback)
+    fit = _optimum(matrices, call, verbose=verbose, callback=callback)
     warn_about_fit(fit, matrices.terms, matrices.fixed_names)
     model = GeneralizedLinearMixedModel(formula, matrices, fit, call)
     warn_about_separation(model)
@@ -173,7 +176,7 @@ def glm(
         None, family, 1, family.criteria[0],
     )  # fmt: skip
     matrices = _matrices(formula, call, mixed=False)
-    fit = optimize_generalised(matrices, call)
+    fit = _optimum(matrices, call)
     warn_about_fit(fit, matrices.terms, matrices.fixed_names)
     model = GeneralizedLinearModel(formula, matrices, fit, call)
     warn_about_separation(model)
@@ -196,6 +199,17 @@ def _matrices(formula: str, call: Call, mixed: bool) -> ModelMatrices:
         family=call.family,
     )
     return model_matrices(parsed, frame, contrasts=call.contrasts)
+
+
+def _optimum(matrices: ModelMatrices, call: Call, **progress: Any) -> GeneralizedFit:
+    """The kernel's fit; where it finds none and the data are separated, that is said instead."""
+    try:
+        return optimize_generalised(matrices, call, **progress)
+    except ConvergenceError as error:
+        found = separation_in(matrices, call)
+        if found is None:
+            raise
+        raise ConvergenceError(f"{found.finding()}. {ADVICE} ({error})") from None
 
 
 def _refuse_gaussian(family: Family, formula: str, function: str) -> None:

@@ -19,9 +19,13 @@ from .errors import SeparationWarning, warn
 from .factors import show
 
 if TYPE_CHECKING:
+    from .call import Call
+    from .expression import Expression
+    from .families import Family
     from .generalised import Generalised
+    from .model_matrix import ModelMatrices
 
-__all__ = ["Separation", "find_separation", "warn_about_separation"]
+__all__ = ["ADVICE", "Separation", "find_separation", "separation_in", "warn_about_separation"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -31,6 +35,7 @@ MARGIN = 1e-4  # of d'x, for columns scaled to 1 and |d| ≤ 1
 ROUNDING = 1e-6  # of the linear programme
 MOST_ROWS = 50_000  # distinct rows that the programme takes on
 
+ADVICE = "Merge or leave out such levels, drop the predictor"
 BOTH_ENDS = ("logit", "probit", "cloglog", "cauchit")  # links with limits at both ends
 
 
@@ -41,16 +46,19 @@ class Separation:
     coefficients: dict[str, int]
     causes: tuple[str, ...]
 
-    def message(self) -> str:
-        """What was found, and what to do."""
+    def finding(self) -> str:
+        """What was found in the data."""
         signs = {1: "+∞", -1: "−∞"}
         which = ", ".join(f"{name} → {signs[sign]}" for name, sign in self.coefficients.items())
         why = "; ".join(self.causes) or "a combination of these predictors separates the responses"
+        return f"separation: the likelihood has no maximum in {which}: {why}"
+
+    def message(self) -> str:
+        """The same, with what it means for the fit, and what to do."""
         return (
-            f"separation: the likelihood has no maximum in {which}: {why}. Estimates and standard "
-            "errors of these coefficients mean nothing; the others are what the remaining rows "
-            "say. Merge or leave out such levels, drop the predictor, or test it by likelihood "
-            "ratio (mm.anova)"
+            f"{self.finding()}. Estimates and standard errors of these coefficients mean nothing; "
+            f"the others are what the remaining rows say. {ADVICE}, or test it by likelihood ratio "
+            "(mm.anova)"
         )
 
 
@@ -63,30 +71,16 @@ def warn_about_separation(model: Generalised) -> None:
 
 def find_separation(model: Generalised) -> Separation | None:
     """The separation behind huge standard errors or a missing optimum; None where there is none."""
-    sides = _sides(model)
-    if sides is None or not _suspicious(model):
+    if not _suspicious(model):
         return None
     kept = np.flatnonzero(~np.isnan(np.asarray(model._fit.beta)))
-    X = model._design.fixed_matrix()[:, kept]
-    direction = _direction(X, *sides)
-    if direction is None:
-        return None
-    names = [model._matrices.fixed_names[j] for j in kept]
-    running = {
-        name: int(np.sign(d)) for name, d in zip(names, direction, strict=True) if abs(d) > ROUNDING
-    }
-    columns = dict(zip(names, X.T, strict=True))
-    return Separation(running, tuple(_causes(model, running, columns)))
+    return Data.of(model._matrices, model._call, model._response, kept).separation()
 
 
-def _sides(model: Generalised) -> tuple[Mask, Mask] | None:
-    """Rows for which the linear predictor may rise and may fall without end."""
-    family, y = model.family, model._response
-    if family.name == "binomial" and family.link in BOTH_ENDS:
-        return y == 1, y == 0
-    if family.is_discrete and family.link == "log":
-        return np.zeros(len(y), dtype=bool), y == 0
-    return None
+def separation_in(matrices: ModelMatrices, call: Call) -> Separation | None:
+    """The same for data that no fit was found for."""
+    kept = np.arange(len(matrices.fixed_names))
+    return Data.of(matrices, call, np.asarray(matrices.response), kept).separation()
 
 
 def _suspicious(model: Generalised) -> bool:
@@ -105,6 +99,117 @@ def _perfect(model: Generalised) -> bool:
     eta, y = model._linear_predictor, model._response
     above, below = eta[y > 0], eta[y < 1]
     return len(above) > 0 and len(below) > 0 and bool(above.min() > below.max())
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What of a model separation depends on."""
+
+    matrices: ModelMatrices
+    call: Call
+    family: Family
+    y: Array  # (nobs,)
+    columns: dict[str, Array]  # of X, by name
+
+    @classmethod
+    def of(cls, matrices: ModelMatrices, call: Call, y: Array, kept: NDArray[np.intp]) -> Data:
+        assert call.family is not None
+        X = matrices.design.fixed_matrix()
+        columns = {matrices.fixed_names[j]: X[:, j] for j in kept}
+        return cls(matrices, call, call.family, y, columns)
+
+    def separation(self) -> Separation | None:
+        """The coefficients that run off, and why."""
+        sides = self._sides()
+        if sides is None or not self.columns:
+            return None
+        direction = _direction(np.column_stack(list(self.columns.values())), *sides)
+        if direction is None:
+            return None
+        running = {
+            name: int(np.sign(d))
+            for name, d in zip(self.columns, direction, strict=True)
+            if abs(d) > ROUNDING
+        }
+        return Separation(running, tuple(self._causes(running)))
+
+    def _sides(self) -> tuple[Mask, Mask] | None:
+        """Rows for which the linear predictor may rise and may fall without end."""
+        if self.family.name == "binomial" and self.family.link in BOTH_ENDS:
+            return self.y == 1, self.y == 0
+        if self.family.is_discrete and self.family.link == "log":
+            return np.zeros(len(self.y), dtype=bool), self.y == 0
+        return None
+
+    # --- What in the data does it ---
+
+    def _causes(self, running: dict[str, int]) -> list[str]:
+        spec = self.matrices.spec
+        if spec is None:
+            return self._one_sided_columns(running)
+        variables = spec.formula.fixed.variables
+        causes = [
+            text for v in variables if v.text in spec.factors for text in self._one_sided_levels(v)
+        ]
+        for name, plan in zip(spec.fixed.names, spec.fixed.columns, strict=True):
+            if name in running and len(plan.numeric) == 1 and not plan.coded:
+                causes += self._in_order(name)
+        return causes or self._one_sided_columns(running)
+
+    def _one_sided_levels(self, factor: Expression) -> list[str]:
+        """ "all 12 rows with trt = 'c' have y = 0"."""
+        from .columns import Table
+        from .evaluate import Evaluator
+
+        spec, rows = self.matrices.spec, self.matrices.rows
+        assert spec is not None
+        evaluator = Evaluator(Table(self.call.data), spec.formula.text, spec.context, spec.state)
+        value = evaluator.group(factor)
+        codes = value.codes if rows is None else value.codes[rows]
+        return [
+            text
+            for code, level in enumerate(value.levels)
+            for text in self._one_sided(codes == code, f"{factor.text} = {show(level)}")
+        ]
+
+    def _one_sided_columns(self, running: dict[str, int]) -> list[str]:
+        """Columns of zeros and others, such as combinations of levels, on which y is all one."""
+        found = []
+        for name in running:
+            values = self.columns[name]
+            if (values == 0).any() and len(np.unique(values)) == 2:
+                found += self._one_sided(values != 0, f"{name} other than 0")
+        return found
+
+    def _one_sided(self, rows: Mask, where: str) -> list[str]:
+        y = self.y[rows]
+        ends = (0.0, 1.0) if self.family.name == "binomial" else (0.0,)
+        if len(y) == 0 or (y != y[0]).any() or float(y[0]) not in ends:
+            return []
+        rows_have = f"all {len(y)} rows with {where} have"
+        if len(y) == 1:
+            rows_have = f"the only row with {where} has"
+        return [f"{rows_have} {self._response} = {y[0]:.0f}"]
+
+    def _in_order(self, name: str) -> list[str]:
+        """ "y is 0 wherever x ≤ 3.1 and 1 wherever x ≥ 3.2"."""
+        if self.family.name != "binomial":
+            return []
+        values = self.columns[name]
+        low, high = values[self.y < 1], values[self.y > 0]
+        for first, second, ends in ((low, high, "01"), (high, low, "10")):
+            if len(first) and len(second) and first.max() <= second.min():
+                below, above = ("<", ">") if first.max() == second.min() else ("≤", "≥")
+                return [
+                    f"{self._response} is {ends[0]} wherever {name} {below} {first.max():.6g} and "
+                    f"{ends[1]} wherever {name} {above} {second.min():.6g}"
+                ]
+        return []
+
+    @property
+    def _response(self) -> str:
+        name = self.matrices.response_name
+        return "the proportion of successes" if name.startswith("cbind(") else name
 
 
 def _direction(X: Array, rises: Mask, falls: Mask) -> Array | None:
@@ -129,96 +234,3 @@ def _direction(X: Array, rises: Mask, falls: Mask) -> Array | None:
     margins = signed @ found.x
     separated = margins.max() > MARGIN and margins.min() > -ROUNDING
     return np.asarray(found.x) / scale if separated else None
-
-
-# --- What in the data does it ---
-
-
-def _causes(model: Generalised, running: dict[str, int], columns: dict[str, Array]) -> list[str]:
-    causes = [text for name in _factors(model) for text in _one_sided_levels(model, name)]
-    for name in running:
-        values = columns[name]
-        if name in _covariates(model) and (text := _ordered(model, name, values)):
-            causes.append(text)
-    return causes or _one_sided_cells(model, running, columns)
-
-
-def _factors(model: Generalised) -> list[str]:
-    spec = model._matrices.spec
-    if spec is None:
-        return []
-    names = [variable.text for variable in spec.formula.fixed.variables]
-    return [name for name in names if name in spec.factors]
-
-
-def _covariates(model: Generalised) -> list[str]:
-    """Columns that are a numeric variable as it stands."""
-    spec = model._matrices.spec
-    if spec is None:
-        return []
-    plans = zip(spec.fixed.names, spec.fixed.columns, strict=True)
-    return [name for name, plan in plans if len(plan.numeric) == 1 and not plan.coded]
-
-
-def _one_sided_levels(model: Generalised, factor: str) -> list[str]:
-    """ "all 12 rows with trt = 'c' have y = 0"."""
-    from .columns import Table
-    from .evaluate import Evaluator
-    from .expression import parse_expression
-    from .rows import kept_rows
-
-    spec = model._matrices.spec
-    assert spec is not None
-    evaluator = Evaluator(Table(model._call.data), spec.formula.text, spec.context, spec.state)
-    value = evaluator.group(parse_expression(factor))
-    codes = kept_rows(model, value.codes)
-    return [
-        text
-        for code, level in enumerate(value.levels)
-        if (text := _one_sided(model, codes == code, f"{factor} = {show(level)}"))
-    ]
-
-
-def _one_sided_cells(
-    model: Generalised, running: dict[str, int], columns: dict[str, Array]
-) -> list[str]:
-    """Columns of zeros and others, such as combinations of levels, on which y is all one."""
-    found = []
-    for name in running:
-        values = columns[name]
-        if (values == 0).any() and len(np.unique(values)) == 2:
-            found.append(_one_sided(model, values != 0, f"{name} other than 0"))
-    return [text for text in found if text]
-
-
-def _one_sided(model: Generalised, rows: Mask, where: str) -> str:
-    y = model._response[rows]
-    count = len(y)
-    ends = {0.0: "0", 1.0: "1"} if model.family.name == "binomial" else {0.0: "0"}
-    if count == 0 or y.min() != y.max() or float(y[0]) not in ends:
-        return ""
-    rows_are = f"all {count} rows" if count > 1 else "the only row"
-    have = "have" if count > 1 else "has"
-    return f"{rows_are} with {where} {have} {_response(model)} = {ends[float(y[0])]}"
-
-
-def _ordered(model: Generalised, name: str, values: Array) -> str:
-    """ "y is 0 wherever x ≤ 3.1 and 1 wherever x ≥ 3.2"."""
-    y = model._response
-    if model.family.name != "binomial":
-        return ""
-    low, high = values[y < 1], values[y > 0]
-    for first, second, ends in ((low, high, "01"), (high, low, "10")):
-        if len(first) and len(second) and first.max() <= second.min():
-            tied = first.max() == second.min()
-            below, above = ("<", ">") if tied else ("≤", "≥")
-            return (
-                f"{_response(model)} is {ends[0]} wherever {name} {below} {first.max():.6g} and "
-                f"{ends[1]} wherever {name} {above} {second.min():.6g}"
-            )
-    return ""
-
-
-def _response(model: Generalised) -> str:
-    name: str = model._matrices.response_name
-    return "the proportion of successes" if name.startswith("cbind(") else name
