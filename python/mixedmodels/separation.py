@@ -30,6 +30,7 @@ __all__ = ["ADVICE", "Separation", "find_separation", "separation_in", "warn_abo
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+EXTREME = 1e-4  # distance of the mean from its limit, larger than at any row that is separated
 HUGE = 5.0  # standard errors on the scale of the link, of a predictor's standard deviation
 MARGIN = 1e-4  # of d'x, for columns scaled to 1 and |d| ≤ 1
 ROUNDING = 1e-6  # of the linear programme
@@ -85,7 +86,12 @@ def separation_in(matrices: ModelMatrices, call: Call) -> Separation | None:
 
 def _suspicious(model: Generalised) -> bool:
     """Whether the estimates look like separation: cheap, and never silent where there is some."""
-    if not model.converged or _perfect(model):
+    if not model.converged:
+        return True
+    top = model._fitted.max() if model.family.name == "binomial" else 0.0
+    if model._fitted.min() > EXTREME and top < 1 - EXTREME:
+        return False
+    if _perfect(model):
         return True
     errors = np.sqrt(np.diag(model._conditional_vcov))
     kept = ~np.isnan(np.asarray(model._fit.beta))
