@@ -114,8 +114,8 @@ def test_every_parameter_has_a_row() -> None:
 
 
 @pytest.mark.parametrize("name", ["contraception_rs", "glmmsim_binomial_slopes"])
-def test_correlations_have_profiles(name: str) -> None:
-    """Also where one is estimated at its boundary, as the second."""
+def test_covariance_parameters_have_profiles(name: str) -> None:
+    """Also where one is estimated at zero, as in the second model."""
     found = fitted(name).confint("theta_")
     values = found.iloc[:, :2].to_numpy(dtype=float)
     assert (values[:, 0] <= found["estimate"] + 1e-9).all()

@@ -268,7 +268,7 @@ def _sides(
 ) -> list[tuple[Side, Side]]:
     """The two sides of every parameter's curve."""
     existing = [p for p in parameters if not np.isnan(p.estimate)]
-    curves = [
+    curves: list[Any] = [  # of the kinds that the kernel's fit has
         (p.kind, p.index, p.estimate, _first_step(p, model.sigma), upwards)
         for p in existing
         for upwards in (False, True)
