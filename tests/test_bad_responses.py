@@ -200,7 +200,8 @@ def test_counts_proportions_and_single_trials_are_one_model() -> None:
 def test_rows_of_size_zero_are_left_out() -> None:
     frame = data()
     frame.loc[["r3", "r50"], ["hits", "size"]] = 0
-    m = fit(COUNTS, frame, "binomial")
+    with pytest.warns(mm.MissingDataWarning, match="2 of 120 rows dropped: number of trials 0"):
+        m = fit(COUNTS, frame, "binomial")
     expected = fit(COUNTS, frame.drop(index=["r3", "r50"]), "binomial")
     assert m.nobs == expected.nobs == N - 2
     assert m.loglik == pytest.approx(expected.loglik, rel=1e-12)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -154,6 +155,21 @@ def test_the_gradient_vanishes_at_the_optimum(
     at = model.theta, model.beta, model.dispersion
     np.testing.assert_allclose(model.gradient(*at), 0.0, atol=1e-3)
     assert model.criterion == pytest.approx(model.objective(*at), rel=1e-10)
+
+
+@pytest.mark.parametrize(("family", "link"), [("binomial", "logit"), ("poisson", "log")])
+def test_a_shift_of_the_predictor_changes_nothing(family: str, link: str) -> None:
+    """The nodes lie along centred columns: few of them would give another value else."""
+    case, model = fitted(family, link, "vector", 3)
+    oracle = case.oracle
+    (columns, codes), shift = oracle.terms[0], np.array([0.0, 100.0])
+    shifted = replace(oracle, X=oracle.X + shift, terms=[(columns + shift, codes)])
+    other = (
+        replace(case, oracle=shifted)
+        .design()
+        .fit_generalized(family=_core.Family(family, link), criterion="fisher", quadrature=3)
+    )
+    assert other.criterion == pytest.approx(model.criterion, abs=1e-9)
 
 
 def cbpp(**options: Any) -> Any:
