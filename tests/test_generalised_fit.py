@@ -191,6 +191,11 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         mm.DataError,
         "every row is a group",
     ),
+    "every row a group, 0/1": (
+        lambda: fit("y ~ x + (1 | row)", grouped().assign(row=np.arange(120))),
+        mm.DataError,
+        "of a 0/1 response nothing tells",
+    ),
     "no control": (lambda: fit(control="bobyqa"), mm.ArgumentError, "expected settings"),
     "no threads": (lambda: fit(n_threads=0), mm.ArgumentError, "at least 1"),
     "counts below zero": (
@@ -213,3 +218,17 @@ def test_a_random_effect_for_every_row_is_allowed() -> None:
     m = fit("count ~ x + (1 | row)", data, family="poisson")
     assert m.ngroups == {"row": 120}
     assert m.varcorr["row"].iloc[0, 0] > 0
+
+
+@pytest.mark.parametrize(
+    ("family", "what"), {"nbinom2": "θ runs to", "nbinom1": "φ runs to"}.items()
+)
+def test_counts_that_are_not_overdispersed(family: str, what: str) -> None:
+    data = grouped().assign(count=lambda d: 2 + (d["x"] > 0) + (d["g"] > 6))
+    with pytest.warns(mm.SingularFitWarning, match=f"not overdispersed: {what}"):
+        m = fit("count ~ x + (1 | g)", data, family=family)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", mm.SingularFitWarning)
+        poisson = fit("count ~ x + (1 | g)", data, family="poisson")
+    assert m.loglik == pytest.approx(poisson.loglik, abs=1e-4)
+    assert "The counts are not overdispersed" in str(m.summary())

@@ -137,7 +137,7 @@ def test_predictions_by_link_and_response() -> None:
     m = poisson()
     np.testing.assert_allclose(m.predict(), m.fitted)
     np.testing.assert_allclose(np.log(m.predict()), m.predict(type="link"))
-    new = {"x": [0.0, 1.0], "log_exposure": [0.0, 2.0], "grp": [1, 1]}
+    new = {"x": [0.0, 1.0], "log_exposure": [0.0, 2.0], "grp": ["1", "1"]}
     eta = m.fixef["(Intercept)"] + m.fixef["x"] * np.array([0, 1]) + np.array([0.0, 2.0])
     np.testing.assert_allclose(m.predict(new, re_form="NA", type="link"), eta)
     np.testing.assert_allclose(m.predict(new, re_form=False), np.exp(eta))

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 from .call import Call, optimize_generalised
 from .control import Control, settings_or_default
 from .convergence import warn_about_fit
-from .errors import ArgumentError, ConvergenceError
+from .dispersion_checks import poisson_limit
+from .errors import ArgumentError, ConvergenceError, DataError, SingularFitWarning, warn
 from .families import Criterion, Family, criterion_of, family_of
 from .fit import NaAction, check_groups, refuse_random, require_random
 from .formula import parse
@@ -24,6 +25,7 @@ from .separation import ADVICE, separation_in, warn_about_separation
 
 if TYPE_CHECKING:
     from ._core import GeneralizedFit
+    from .generalised import Generalised
 
 __all__ = ["glm", "glmer"]
 
@@ -123,12 +125,12 @@ def glmer(
         n_threads, family, _quadrature(nAGQ, family), criterion_of(criterion, family),
     )  # fmt: skip
     matrices = _matrices(formula, call, mixed=True)
-    check_groups(matrices, allow_saturated=not family.has_sigma or call.control.allow_saturated)
+    _check_groups(matrices, call)
     _check_nodes(call.quadrature, matrices)
     fit = _optimum(matrices, call, verbose=verbose, callback=callback)
     warn_about_fit(fit, matrices.terms, matrices.fixed_names)
     model = GeneralizedLinearMixedModel(formula, matrices, fit, call)
-    warn_about_separation(model)
+    _warn_about_limits(model)
     return model
 
 
@@ -179,7 +181,7 @@ def glm(
     fit = _optimum(matrices, call)
     warn_about_fit(fit, matrices.terms, matrices.fixed_names)
     model = GeneralizedLinearModel(formula, matrices, fit, call)
-    warn_about_separation(model)
+    _warn_about_limits(model)
     return model
 
 
@@ -199,6 +201,29 @@ def _matrices(formula: str, call: Call, mixed: bool) -> ModelMatrices:
         family=call.family,
     )
     return model_matrices(parsed, frame, contrasts=call.contrasts)
+
+
+def _check_groups(matrices: ModelMatrices, call: Call) -> None:
+    """Refuse groups of one row where the response has no variance to tell theirs from."""
+    assert call.family is not None
+    check_groups(matrices, not call.family.has_sigma or call.control.allow_saturated)
+    binary = call.family.name == "binomial" and (
+        matrices.sizes is None or bool((matrices.sizes == 1).all())
+    )
+    for term in matrices.terms:
+        if binary and len(term.levels) >= matrices.nobs and not call.control.allow_saturated:
+            raise DataError(
+                f"every row is a group of its own by '{term.group}' ({matrices.nobs} rows), and of "
+                "a 0/1 response nothing tells the variance between rows: leave the term out, or "
+                "ask for the fit with control=mm.Control(allow_saturated=True)"
+            )
+
+
+def _warn_about_limits(model: Generalised) -> None:
+    """Warn of estimates that run off to infinity."""
+    warn_about_separation(model)
+    if limit := poisson_limit(model):
+        warn(limit, SingularFitWarning)
 
 
 def _optimum(matrices: ModelMatrices, call: Call, **progress: Any) -> GeneralizedFit:

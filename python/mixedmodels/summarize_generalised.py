@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .ddf import resolve
+from .dispersion_checks import poisson_limit
 from .generalised_summary import GeneralizedMixedSummary, GeneralizedSummary
 from .summarize import (
     coefficient_table,
@@ -83,10 +84,11 @@ def summarize_generalised(model: GeneralizedLinearModel, ddf: str | None) -> Gen
 
 
 def _outcome(model: Generalised) -> list[str]:
-    """What the optimiser has to say, and the data about coefficients without an estimate."""
+    """What the optimiser has to say, and what runs off to infinity."""
     found = model._separation
-    separation = [] if found is None else [f"S{found.message()[1:]}."]
-    return [*outcome_notes(model), *separation]
+    remarks = [poisson_limit(model), "" if found is None else found.message()]
+    said = [f"{text[0].upper()}{text[1:]}." for text in remarks if text]
+    return [*outcome_notes(model), *said]
 
 
 def family_line(model: Generalised) -> str:
