@@ -211,15 +211,20 @@ def as_dict(model: FittedModel) -> dict[str, Any]:
             "singular": model.is_singular,
         }
     if isinstance(model, Generalised | Mixed):
-        result |= {
-            "converged": model.converged,
-            "reason": model.convergence.reason,
-            "messages": list(model.convergence.messages),
-            "evaluations": model.convergence.evaluations,
-            "gradient_norm": model.convergence.gradient_norm,
-        }
+        result |= _outcome_dict(model)
     plain: dict[str, Any] = _plain(result)
     return plain
+
+
+def _outcome_dict(model: FittedModel) -> dict[str, Any]:
+    outcome = model.convergence
+    return {
+        "converged": outcome.converged,
+        "reason": outcome.reason,
+        "messages": list(outcome.messages),
+        "evaluations": outcome.evaluations,
+        "gradient_norm": outcome.gradient_norm,
+    }
 
 
 def _family_dict(model: Generalised) -> dict[str, Any]:
