@@ -196,11 +196,8 @@ def as_dict(model: FittedModel) -> dict[str, Any]:
         "missing": {str(k): int(v) for k, v in model.missing.items()},
     }
     if isinstance(model, LinearMixedModel):
-        result |= {
-            "reml": model.reml,
-            "reml_criterion": model.reml_criterion,
-            "deviance": model.deviance,
-        }
+        criterion = {"reml_criterion": model.reml_criterion, "deviance": model.deviance}
+        result |= {"reml": model.reml, **criterion}
     if isinstance(model, Generalised):
         result |= _family_dict(model)
     if isinstance(model, Mixed):
