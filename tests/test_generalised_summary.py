@@ -26,7 +26,8 @@ def simulated(formula: str, family: str, link: str | None = None) -> Any:
 
 
 # What R 4.2.2 and lme4 1.1-31 print (trailing blanks removed), at the optimum that lme4's defaults
-# do not reach (nor R's glm the last digit of the gamma's slope, 0.259845); -2 logLik is called -2*log(L), as in lme4 from 1.1-36 on, and a z is called z.
+# do not reach (nor R's glm in the last digit of the gamma's slope, 0.259845). -2 logLik is called
+# -2*log(L), as in lme4 from 1.1-36 on, and a z is called z.
 PRINTED: dict[str, tuple[Callable[[], Any], str]] = {
     "binomial": (
         binomial,
