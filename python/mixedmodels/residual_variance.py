@@ -2,7 +2,7 @@
 
 λ, the mean at which the variance of an observation is taken, is that of the null model: all random
 effects and the offset, an intercept in place of the predictors (Nakagawa, Johnson & Schielzeth
-2017, §3). "conditional" is the mean g⁻¹(β₀) where random effects and offset are zero, which is what
+2017). "conditional" is the mean g⁻¹(β₀) where random effects and offset are zero, which is what
 R's performance 0.10 takes; "marginal" is the paper's mean over the random effects, exp(β₀ + σ²/2)
 for a log link, and over the rows' offsets. The dispersion of the null model is held at the model's
 own, so that all variances speak of one distribution.
