@@ -143,3 +143,16 @@ def test_not_found_where_there_is_none(what: str) -> None:
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", mm.SeparationWarning)
         assert NOT_FOUND[what]()._separation is None
+
+
+def test_many_rows() -> None:
+    """A level among 30 and two covariates, 20,000 rows: constraints are added as they are needed."""
+    r = np.random.default_rng(0)
+    n = 20_000
+    d = pd.DataFrame(r.normal(size=(n, 2)), columns=["x", "z"]).assign(f=r.integers(0, 30, n))
+    d["f"] = d["f"].astype(str)
+    d["y"] = (r.random(n) < 1 / (1 + np.exp(-d["x"]))).astype(float)
+    with pytest.warns(mm.SeparationWarning, match=r"in f7 → −∞: all \d+ rows with f = '7'"):
+        mm.glm("y ~ x + z + f", d.assign(y=d["y"].where(d["f"] != "7", 0.0)))
+    with pytest.warns(mm.SeparationWarning, match=r"x → \+∞, z → \+∞"):
+        mm.glm("y ~ x + z", d.assign(y=(d["x"] + d["z"] > 0).astype(float)))

@@ -34,7 +34,9 @@ EXTREME = 1e-4  # distance of the mean from its limit, larger than at any row th
 HUGE = 5.0  # standard errors on the scale of the link, of a predictor's standard deviation
 MARGIN = 1e-4  # of d'x, for columns scaled to 1 and |d| ≤ 1
 ROUNDING = 1e-6  # of the linear programme
-MOST_ROWS = 50_000  # distinct rows that the programme takes on
+MOST_AT_ONCE = 2000  # constraints that the programme begins with, and is given each time
+ROUNDS = 50
+SHARE = 1e-12  # of the largest eigenvalue of X'X: what is below is zero
 
 ADVICE = "Merge or leave out such levels, drop the predictor"
 BOTH_ENDS = ("logit", "probit", "cloglog", "cauchit")  # links with limits at both ends
@@ -133,9 +135,7 @@ class Data:
         if direction is None:
             return None
         running = {
-            name: int(np.sign(d))
-            for name, d in zip(self.columns, direction, strict=True)
-            if abs(d) > ROUNDING
+            name: int(np.sign(d)) for name, d in zip(self.columns, direction, strict=True) if d != 0
         }
         return Separation(running, tuple(self._causes(running)))
 
@@ -219,24 +219,42 @@ class Data:
 
 
 def _direction(X: Array, rises: Mask, falls: Mask) -> Array | None:
-    """d with d'x ≥ 0 where η may rise, ≤ 0 where it may fall, 0 elsewhere, and not all zero."""
+    """d with d'x ≥ 0 where η may rise, ≤ 0 where it may fall, 0 elsewhere, and not all zero.
+
+    The sum of these margins is maximised under some of their constraints, to which those that are
+    violated are added until none is: exact, and small however many rows there are.
+    """
+    scale = np.abs(X).max(axis=0)
+    free = rises | falls
+    basis = _null_space((X / scale)[~free])
+    if basis.shape[1] == 0 or not free.any():
+        return None
+    margins_of = (np.where(rises, 1.0, -1.0)[:, None] * (X / scale) @ basis)[free]
+    total = margins_of.sum(axis=0)
+    active = np.unique(np.linspace(0, len(margins_of) - 1, MOST_AT_ONCE).astype(int))
+    for _ in range(ROUNDS):
+        direction = _maximum(total, margins_of[active])
+        margins = margins_of @ direction
+        if not (margins > MARGIN).any():
+            return None
+        violated = np.flatnonzero(margins < -ROUNDING)
+        if len(violated) == 0:
+            d = basis @ direction
+            return np.asarray(np.where(np.abs(d) > MARGIN, d / scale, 0.0))
+        worst = violated[np.argsort(margins[violated])[:MOST_AT_ONCE]]
+        active = np.union1d(active, worst)
+    return None
+
+
+def _maximum(total: Array, rows: Array) -> Array:
+    """The d with rows d ≥ 0 and |d| ≤ 1 that makes total'd largest; zero where there is none."""
     from scipy.optimize import linprog
 
-    side = rises.astype(float) - falls
-    scale = np.abs(X).max(axis=0)
-    rows = np.unique(np.column_stack([side, X / scale]), axis=0)
-    if len(rows) > MOST_ROWS:
-        return None
-    side, X = rows[:, 0], rows[:, 1:]
-    signed, fixed = side[side != 0, None] * X[side != 0], X[side == 0]
-    if len(signed) == 0:
-        return None
-    equal = {"A_eq": fixed, "b_eq": np.zeros(len(fixed))} if len(fixed) else {}
-    found = linprog(
-        -signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(len(signed)), bounds=(-1, 1), **equal
-    )
-    if found.x is None:
-        return None
-    margins = signed @ found.x
-    separated = margins.max() > MARGIN and margins.min() > -ROUNDING
-    return np.asarray(found.x) / scale if separated else None
+    found = linprog(-total, A_ub=-rows, b_ub=np.zeros(len(rows)), bounds=(-1, 1))
+    return np.zeros(len(total)) if found.x is None else np.asarray(found.x)
+
+
+def _null_space(rows: Array) -> Array:
+    """Orthonormal columns v with rows v = 0; all directions where there are no rows."""
+    values, vectors = np.linalg.eigh(rows.T @ rows)
+    return np.asarray(vectors[:, values <= SHARE * max(values.max(initial=0.0), 1e-300)])
