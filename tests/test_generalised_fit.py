@@ -232,3 +232,29 @@ def test_counts_that_are_not_overdispersed(family: str, what: str) -> None:
         poisson = fit("count ~ x + (1 | g)", data, family="poisson")
     assert m.loglik == pytest.approx(poisson.loglik, abs=1e-4)
     assert "The counts are not overdispersed" in str(m.summary())
+
+
+@pytest.mark.parametrize("nAGQ", [0, 1, 7])
+def test_the_same_bits_for_any_number_of_threads(nAGQ: int) -> None:
+    one, two = (fit("y ~ x + (1 | g)", grouped(), nAGQ=nAGQ, n_threads=k) for k in (1, 2))
+    np.testing.assert_array_equal(one.fixef, two.fixef)
+    np.testing.assert_array_equal(one.theta, two.theta)
+    np.testing.assert_array_equal(one.bse, two.bse)
+
+
+def test_callback_and_verbose(capfd: pytest.CaptureFixture[str]) -> None:
+    seen: list[tuple[int, float, float]] = []
+    m = fit(callback=lambda *step: seen.append(step), verbose=True)
+    assert seen[-1][1] == pytest.approx(-2 * m.loglik)
+    assert "-2 log-likelihood 184.05" in capfd.readouterr().err
+
+
+def test_settings_reach_the_kernel() -> None:
+    slow = fit(control=mm.Control(optimizer="nelder-mead", max_evaluations=5000))
+    np.testing.assert_allclose(slow.fixef, fit().fixef, atol=1e-3)
+    started = fit(control=mm.Control(start=[1.5]))
+    assert started.loglik == pytest.approx(fit().loglik, abs=1e-7)
+    with pytest.raises(mm.ArgumentError, match="1 covariance parameters"):
+        fit(control=mm.Control(start=[1.0, 2.0]))
+    with pytest.warns(mm.ConvergenceWarning, match="did not converge"):
+        assert not fit(control=mm.Control(max_evaluations=1)).converged
