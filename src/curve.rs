@@ -36,13 +36,32 @@ pub enum Parameter {
 
 /// D(v) of one parameter: for a deviation and σ in units of ỹ, for a correlation in its arcsine.
 pub struct Curve<'f> {
-    pub fit: &'f Fit,
+    fit: &'f Fit,
     held: Held,
     maps: Vec<Small>,
     /// θ at the estimate, in the curve's coordinates.
-    pub start: Vec<f64>,
+    start: Vec<f64>,
     /// The group that stands in other coordinates than the optimiser's, and the way back to those.
     changed: Option<(usize, Small)>,
+}
+
+/// The best criterion at every value of one parameter, in a coordinate of the curve's own.
+pub trait Traced {
+    /// The criterion at the estimate.
+    fn least(&self) -> f64;
+    /// All parameters at the estimate, in the curve's coordinates.
+    fn start(&self) -> &[f64];
+    /// The user's value in the curve's coordinate, and back.
+    fn inner(&self, value: f64) -> f64;
+    fn outer(&self, value: f64) -> f64;
+    /// Where the parameter's range ends and the criterion does not.
+    fn bound(&self, upwards: bool) -> Option<f64>;
+    /// Must the value stay above zero?
+    fn is_positive(&self) -> bool;
+    /// The best the other parameters can do at `value`, started from θ.
+    fn minimise(&self, value: f64, theta: &[f64], team: &Team) -> Result<Inner>;
+    /// The user's θ of parameters in the curve's coordinates.
+    fn user_theta(&self, theta: &[f64]) -> Vec<f64>;
 }
 
 /// An inner optimum.
@@ -54,6 +73,7 @@ pub struct Inner {
 }
 
 impl<'f> Curve<'f> {
+    /// The curve of a parameter.
     pub fn new(fit: &'f Fit, parameter: Parameter) -> Curve<'f> {
         let system = &*fit.system;
         let groups = system.groups.iter();
@@ -98,82 +118,6 @@ impl<'f> Curve<'f> {
         }
     }
 
-    /// The user's θ of a θ in the curve's coordinates.
-    pub fn user_theta(&self, theta: &[f64]) -> Vec<f64> {
-        let mut internal = theta.to_vec();
-        if let Some((g, back)) = &self.changed {
-            change(&self.fit.system.groups[*g], back, &mut internal);
-        }
-        multipliers::to_user(&self.fit.system, &internal)
-    }
-
-    /// The user's value in the curve's coordinate.
-    pub fn inner(&self, value: f64) -> f64 {
-        match self.held {
-            Held::Coefficient { .. } => value,
-            Held::Correlation { .. } => value.clamp(-1.0, 1.0).asin(),
-            _ => value / self.fit.system.coordinates.response.scale,
-        }
-    }
-
-    pub fn outer(&self, value: f64) -> f64 {
-        match self.held {
-            Held::Coefficient { .. } => value,
-            Held::Correlation { .. } => value.sin(),
-            _ => value * self.fit.system.coordinates.response.scale,
-        }
-    }
-
-    /// Where the parameter's range ends and the criterion does not.
-    pub fn bound(&self, upwards: bool) -> Option<f64> {
-        match (&self.held, upwards) {
-            (Held::Deviation { .. }, false) => Some(0.0),
-            (Held::Correlation { .. }, true) => Some(FRAC_PI_2),
-            (Held::Correlation { .. }, false) => Some(-FRAC_PI_2),
-            _ => None,
-        }
-    }
-
-    /// Must the value stay above zero?
-    pub fn is_positive(&self) -> bool {
-        matches!(self.held, Held::Sigma | Held::Deviation { .. })
-    }
-
-    /// The best the other parameters can do at `value`, started from θ.
-    pub fn minimise(&self, value: f64, theta: &[f64], team: &Team) -> Result<Inner> {
-        let found = self.solve(value, self.freedom(value, theta), team)?;
-        let Held::Correlation {
-            column,
-            sine,
-            cosine,
-        } = &self.held
-        else {
-            return Ok(found);
-        };
-        let first = column[0];
-        let folded = |theta: &[f64]| {
-            let t = value.sin() * theta[*sine] + value.cos() * theta[*cosine];
-            theta[first] * t < 0.0
-        };
-        if !folded(&found.theta) {
-            return Ok(found);
-        }
-        // λ₁₁t < 0 is the correlation −ρ. The best at ρ is a nearer optimum, or has one of the two
-        // standard deviations at zero, where every correlation is the same.
-        let mut near = theta.to_vec();
-        near[*sine] *= NEAR;
-        near[*cosine] *= NEAR;
-        let nearer = self.solve(value, self.freedom(value, &near), team)?;
-        let candidates = [
-            self.solve(value, Freedom::without(&[*sine, *cosine], theta), team)?,
-            self.solve(value, Freedom::without(column, theta), team)?,
-            nearer,
-        ];
-        let valid = candidates.into_iter().filter(|inner| !folded(&inner.theta));
-        let best = valid.min_by(|a, b| a.deviance.total_cmp(&b.deviance));
-        best.ok_or_else(|| Error::Convergence("no optimum at this correlation".into()))
-    }
-
     fn solve(&self, value: f64, freedom: Freedom, team: &Team) -> Result<Inner> {
         let moved;
         let system = match &self.held {
@@ -184,7 +128,12 @@ impl<'f> Curve<'f> {
             _ => &*self.fit.system,
         };
         let mut problem = Restricted::new(system, self.maps.clone(), team);
-        (problem.free, problem.tie) = (freedom.free, freedom.tie);
+        problem.tie = if freedom.flat {
+            Tie::Profiled
+        } else {
+            self.tie(value)
+        };
+        problem.free = freedom.free;
         let free = if freedom.start.is_empty() {
             freedom.start
         } else {
@@ -219,26 +168,28 @@ impl<'f> Curve<'f> {
         let mut freedom = Freedom::without(&[], theta);
         freedom.flat = false;
         match &self.held {
-            Held::Coefficient { .. } => {}
-            Held::Sigma => freedom.tie = Tie::Given(value),
+            Held::Coefficient { .. } | Held::Parameter { .. } | Held::Sigma => {}
             Held::Deviation { column, .. } if value == 0.0 => {
                 return Freedom::without(column, theta);
             }
             &Held::Deviation { place, .. } => {
-                freedom.tie = Tie::Deviation { place, s: value };
                 if theta[place].abs() < SMALL {
                     let sigma = self.fit.sigma / self.fit.system.coordinates.response.scale;
                     freedom.start[place] = value / sigma;
                 }
             }
-            &Held::Correlation { sine, cosine, .. } => {
-                freedom.free[sine] = vec![(sine, value.sin()), (cosine, value.cos())];
-                freedom.start[sine] = theta[sine].hypot(theta[cosine]);
-                freedom.free.remove(cosine);
-                freedom.start.remove(cosine);
-            }
+            &Held::Correlation { sine, cosine, .. } => freedom.turn(value, (sine, cosine), theta),
         }
         freedom
+    }
+
+    /// How σ moves where the parameter is held at `value`.
+    fn tie(&self, value: f64) -> Tie {
+        match &self.held {
+            Held::Sigma => Tie::Given(value),
+            &Held::Deviation { place, .. } => Tie::Deviation { place, s: value },
+            _ => Tie::Profiled,
+        }
     }
 
     /// D'(v) at the inner optimum where `problem` stands.
@@ -246,6 +197,7 @@ impl<'f> Curve<'f> {
         let (n, pwrss) = (degrees(&self.fit.system, false), problem.pwrss());
         Ok(match &self.held {
             Held::Coefficient { x, .. } => -2.0 * n / pwrss * problem.against_residual(x),
+            Held::Parameter { .. } => 0.0,
             Held::Sigma => 2.0 * (n - pwrss / (value * value)) / value,
             &Held::Deviation { place, .. } => {
                 let theta = problem.at()[place];
@@ -260,24 +212,126 @@ impl<'f> Curve<'f> {
     }
 }
 
+impl Traced for Curve<'_> {
+    fn least(&self) -> f64 {
+        self.fit.criterion
+    }
+
+    fn start(&self) -> &[f64] {
+        &self.start
+    }
+
+    fn user_theta(&self, theta: &[f64]) -> Vec<f64> {
+        let mut internal = theta.to_vec();
+        if let Some((g, back)) = &self.changed {
+            change(&self.fit.system.groups[*g], back, &mut internal);
+        }
+        multipliers::to_user(&self.fit.system, &internal)
+    }
+
+    fn inner(&self, value: f64) -> f64 {
+        match self.held {
+            Held::Coefficient { .. } => value,
+            Held::Correlation { .. } => value.clamp(-1.0, 1.0).asin(),
+            _ => value / self.fit.system.coordinates.response.scale,
+        }
+    }
+
+    fn outer(&self, value: f64) -> f64 {
+        match self.held {
+            Held::Coefficient { .. } => value,
+            Held::Correlation { .. } => value.sin(),
+            _ => value * self.fit.system.coordinates.response.scale,
+        }
+    }
+
+    fn bound(&self, upwards: bool) -> Option<f64> {
+        match (&self.held, upwards) {
+            (Held::Deviation { .. }, false) => Some(0.0),
+            (Held::Correlation { .. }, true) => Some(FRAC_PI_2),
+            (Held::Correlation { .. }, false) => Some(-FRAC_PI_2),
+            _ => None,
+        }
+    }
+
+    fn is_positive(&self) -> bool {
+        matches!(self.held, Held::Sigma | Held::Deviation { .. })
+    }
+
+    fn minimise(&self, value: f64, theta: &[f64], team: &Team) -> Result<Inner> {
+        let found = self.solve(value, self.freedom(value, theta), team)?;
+        let near = |theta: &[f64]| self.freedom(value, theta);
+        unfolded(found, &self.held, (value, theta), near, |freedom| {
+            self.solve(value, freedom, team)
+        })
+    }
+}
+
+/// An inner optimum at a correlation, unless it stands for another one: then the best that does not.
+///
+/// λ₁₁t < 0 is the correlation −ρ. The best at ρ is a nearer optimum, or has one of the two standard
+/// deviations at zero, where every correlation is the same.
+pub fn unfolded(
+    found: Inner,
+    held: &Held,
+    (value, theta): (f64, &[f64]),
+    freedom: impl Fn(&[f64]) -> Freedom,
+    solve: impl Fn(Freedom) -> Result<Inner>,
+) -> Result<Inner> {
+    let Held::Correlation {
+        column,
+        sine,
+        cosine,
+    } = held
+    else {
+        return Ok(found);
+    };
+    let first = column[0];
+    let folded = |theta: &[f64]| {
+        let t = value.sin() * theta[*sine] + value.cos() * theta[*cosine];
+        theta[first] * t < 0.0
+    };
+    if !folded(&found.theta) {
+        return Ok(found);
+    }
+    let mut near = theta.to_vec();
+    near[*sine] *= NEAR;
+    near[*cosine] *= NEAR;
+    let nearer = solve(freedom(&near))?;
+    let candidates = [
+        solve(Freedom::without(&[*sine, *cosine], theta))?,
+        solve(Freedom::without(column, theta))?,
+        nearer,
+    ];
+    let valid = candidates.into_iter().filter(|inner| !folded(&inner.theta));
+    let best = valid.min_by(|a, b| a.deviance.total_cmp(&b.deviance));
+    best.ok_or_else(|| Error::Convergence("no optimum at this correlation".into()))
+}
+
 /// The free parameters of an inner problem and where they start.
-struct Freedom {
-    free: Vec<Free>,
-    tie: Tie,
-    start: Vec<f64>,
+pub struct Freedom {
+    pub free: Vec<Free>,
+    pub start: Vec<f64>,
     /// Does the criterion not depend on the parameter held?
-    flat: bool,
+    pub flat: bool,
 }
 
 impl Freedom {
-    /// All of θ but these elements, which are zero.
-    fn without(places: &[usize], theta: &[f64]) -> Freedom {
+    /// All parameters but these, which are zero.
+    pub fn without(places: &[usize], theta: &[f64]) -> Freedom {
         let left: Vec<usize> = (0..theta.len()).filter(|k| !places.contains(k)).collect();
         Freedom {
             free: left.iter().map(|&k| vec![(k, 1.0)]).collect(),
-            tie: Tie::Profiled,
             start: left.iter().map(|&k| theta[k]).collect(),
             flat: true,
         }
+    }
+
+    /// Tie two elements of λ by the angle of a correlation: they move as one.
+    pub fn turn(&mut self, angle: f64, (sine, cosine): (usize, usize), theta: &[f64]) {
+        self.free[sine] = vec![(sine, angle.sin()), (cosine, angle.cos())];
+        self.start[sine] = theta[sine].hypot(theta[cosine]);
+        self.free.remove(cosine);
+        self.start.remove(cosine);
     }
 }

@@ -17,6 +17,10 @@ pub enum Held {
         rest: Box<System>,
     },
     Sigma,
+    /// One of the optimiser's parameters (generalised models).
+    Parameter {
+        place: usize,
+    },
     /// Place in θ of the diagonal element λ₁₁, and of all elements of its column.
     Deviation {
         place: usize,

@@ -13,7 +13,7 @@
 //! lacks is learned from secants.
 
 use crate::derivatives::Derivatives;
-use crate::direction::{apply_to_leading, apply_to_rest, of_optimiser, Direction};
+use crate::direction::{apply_to_leading, apply_to_rest, of_maps, of_optimiser, Direction};
 use crate::effects::{times_lambda_transposed, Effects};
 use crate::error::{Error, Result};
 use crate::family::{DispersionSlopes, Family, Summary};
@@ -25,6 +25,7 @@ use crate::parallel::{Shared, Team};
 use crate::penalised::Penalised;
 use crate::pirls::{Pirls, Unknowns};
 use crate::quadrature::{self, Corrections, Grid};
+use crate::restricted::lambdas;
 use crate::system::System;
 
 /// Multiplications of one factorisation up to which one more step is worth its digits.
@@ -68,6 +69,8 @@ pub struct Laplace<'s, 'a> {
     pub model: Model,
     pub team: &'a Team,
     pub evaluations: usize,
+    /// λ̃ = Mλ where θ stands in other coordinates than the optimiser's.
+    pub maps: Option<Vec<Small>>,
     /// The factor under the criterion's weights, where they are not the Newton step's.
     other: Option<Penalised<'s>>,
     summary: Summary,
@@ -100,6 +103,7 @@ impl<'s, 'a> Laplace<'s, 'a> {
             model,
             team,
             evaluations: 0,
+            maps: None,
             other: None,
             parameters: Vec::new(),
             found: None,
@@ -181,7 +185,12 @@ impl<'s, 'a> Laplace<'s, 'a> {
     fn settings(&mut self, parameters: &[f64]) -> (Vec<Small>, Unknowns) {
         let system = self.pirls.system;
         let groups = system.groups.iter();
-        let lambda = groups.map(|group| group.template.factor(&group.pick(parameters)));
+        let lambda = match &self.maps {
+            Some(maps) => lambdas(system, maps, parameters),
+            None => groups
+                .map(|group| group.template.factor(&group.pick(parameters)))
+                .collect(),
+        };
         let mut start = self.pirls.at.clone();
         if let Some(moves) = &self.moves {
             start = moves.at.clone();
@@ -198,7 +207,7 @@ impl<'s, 'a> Laplace<'s, 'a> {
         if let Some(log) = parameters.last().filter(|_| self.model.dispersed()) {
             self.take_dispersion(log.exp());
         }
-        (lambda.collect(), start)
+        (lambda, start)
     }
 
     /// log |M| under the criterion's weights; leaves the sums at those.
@@ -315,7 +324,11 @@ impl<'s, 'a> Laplace<'s, 'a> {
         let scores = self.pirls.gather(score, team);
         let images = self.pirls.gather(&v_hat, team);
         let (g, scale) = self.g(&scores, &images)?;
-        let directions = of_optimiser(self.pirls.system, &self.parameters);
+        let system = self.pirls.system;
+        let directions = match &self.maps {
+            Some(maps) => of_maps(system, maps, &self.parameters),
+            None => of_optimiser(system, &self.parameters),
+        };
         let mut gradient: Vec<f64> = directions.iter().map(|d| d.slope(&g)).collect();
         if let Some(corrections) = &corrections {
             let gamma = self.gamma(corrections, (&scores, &images), &a.u);
@@ -440,12 +453,15 @@ impl<'s, 'a> Laplace<'s, 'a> {
             true => profiled(&inner, &curvature, (k, p))?,
             false => arranged(&inner, &curvature, (k, p)),
         };
-        let slopes = self.slopes_of_modes(directions, scores, half);
-        self.moves = Some(Moves {
-            parameters: self.parameters.clone(),
-            at: self.pirls.at.clone(),
-            slopes,
-        });
+        // In other coordinates u turns with λ̃, and is not foreseen.
+        if self.maps.is_none() {
+            let slopes = self.slopes_of_modes(directions, scores, half);
+            self.moves = Some(Moves {
+                parameters: self.parameters.clone(),
+                at: self.pirls.at.clone(),
+                slopes,
+            });
+        }
         Ok(information)
     }
 

@@ -40,6 +40,7 @@ pub mod complement;
 pub mod component;
 pub mod cross_products;
 pub mod curve;
+pub mod curve_laplace;
 pub mod dense;
 pub mod derivative_free;
 pub mod derivatives;

@@ -4,9 +4,8 @@
 //! starts from the last one on the near side of the target. Where a standard deviation meets 0 or a
 //! correlation ±1 before the target, the curve ends there.
 
-use crate::curve::{Curve, Parameter, SMALL};
+use crate::curve::{Traced, SMALL};
 use crate::error::{Error, Result};
-use crate::lmm::Fit;
 use crate::parallel::Team;
 
 /// ζ is met to this.
@@ -29,14 +28,12 @@ pub struct Point {
 ///
 /// `estimate` and `step` (a guess of its standard error) are in the user's units; so are the points.
 pub fn trace(
-    fit: &Fit,
-    parameter: Parameter,
+    curve: impl Traced,
     (estimate, step): (f64, f64),
     upwards: bool,
     targets: &[f64],
     team: &Team,
 ) -> Result<Vec<Point>> {
-    let curve = Curve::new(fit, parameter);
     let start = curve.inner(estimate);
     let step = (curve.inner(estimate + step) - start).abs();
     let walk = Walk {
@@ -55,8 +52,8 @@ pub fn trace(
 }
 
 /// Steps along one side of a curve.
-struct Walk<'f, 'a> {
-    curve: Curve<'f>,
+struct Walk<'a, C> {
+    curve: C,
     team: &'a Team,
     sign: f64,
     bound: Option<f64>,
@@ -89,14 +86,14 @@ enum End {
     Bound(Passed),
 }
 
-impl Walk<'_, '_> {
+impl<C: Traced> Walk<'_, C> {
     fn through(&self, start: f64, step: f64, targets: &[f64]) -> Result<Vec<Point>> {
         let mut points = Vec::new();
         let mut last = Passed {
             value: start,
             zeta: 0.0,
             slope: 1.0 / step.max(f64::MIN_POSITIVE),
-            theta: self.curve.start.clone(),
+            theta: self.curve.start().to_vec(),
         };
         let near = |bound: f64| (bound - start).abs() < SMALL * step.min(1.0);
         if let Some(bound) = self.bound.filter(|&bound| near(bound)) {
@@ -168,7 +165,7 @@ impl Walk<'_, '_> {
 
     fn evaluate(&self, value: f64, theta: &[f64]) -> Result<Passed> {
         let inner = self.curve.minimise(value, theta, self.team)?;
-        let rise = inner.deviance - self.curve.fit.criterion;
+        let rise = inner.deviance - self.curve.least();
         if rise < -BETTER {
             return Err(Error::BetterOptimum {
                 by: -rise,

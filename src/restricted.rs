@@ -13,6 +13,7 @@ use crate::lambda::{lower_triangle, Small};
 use crate::objective::{degrees, Profile, Sigma};
 use crate::optimize::Criterion;
 use crate::parallel::Team;
+use crate::random_matrix::Group;
 use crate::system::System;
 use std::f64::consts::PI;
 
@@ -68,16 +69,7 @@ impl<'s, 'a> Restricted<'s, 'a> {
     }
 
     fn lambda(&self, theta: &[f64]) -> Vec<Small> {
-        let groups = self.factor.system.groups.iter().zip(&self.maps);
-        groups
-            .map(|(group, map)| {
-                let mut lambda = map.times(&group.lambda(theta));
-                if lambda.rows == lambda.cols {
-                    lower_triangle(&mut lambda);
-                }
-                lambda
-            })
-            .collect()
+        lambdas(self.factor.system, &self.maps, theta)
     }
 
     fn sigma(&self, theta: &[f64]) -> Sigma {
@@ -179,26 +171,7 @@ impl Criterion for Restricted<'_, '_> {
     }
 
     fn derivatives(&mut self) -> Result<Derivatives> {
-        let mut found = self.full()?;
-        let (count, size) = (found.gradient.len(), self.free.len());
-        let apply = |moved: &Free, vector: &dyn Fn(usize) -> f64| -> f64 {
-            moved
-                .iter()
-                .map(|&(place, factor)| factor * vector(place))
-                .sum()
-        };
-        let mut information = vec![0.0; size * size];
-        for (a, left) in self.free.iter().enumerate() {
-            for (b, right) in self.free.iter().enumerate() {
-                let row = |k: usize| apply(right, &|l| found.information[k * count + l]);
-                information[a * size + b] = apply(left, &row);
-            }
-        }
-        found.gradient = (self.free.iter())
-            .map(|moved| apply(moved, &|k| found.gradient[k]))
-            .collect();
-        found.information = information;
-        Ok(found)
+        Ok(project(self.full()?, &self.free))
     }
 
     fn evaluations(&self) -> usize {
@@ -208,4 +181,39 @@ impl Criterion for Restricted<'_, '_> {
     fn system(&self) -> &System {
         self.factor.system
     }
+}
+
+/// λ̃ = Mλ of every group, turned into a lower triangle where it is square.
+pub fn lambdas(system: &System, maps: &[Small], theta: &[f64]) -> Vec<Small> {
+    let turned = |(group, map): (&Group, &Small)| {
+        let mut lambda = map.times(&group.lambda(theta));
+        if lambda.rows == lambda.cols {
+            lower_triangle(&mut lambda);
+        }
+        lambda
+    };
+    system.groups.iter().zip(maps).map(turned).collect()
+}
+
+/// Gradient and information along the free parameters.
+pub fn project(mut found: Derivatives, free: &[Free]) -> Derivatives {
+    let (count, size) = (found.gradient.len(), free.len());
+    let apply = |moved: &Free, vector: &dyn Fn(usize) -> f64| -> f64 {
+        moved
+            .iter()
+            .map(|&(place, factor)| factor * vector(place))
+            .sum()
+    };
+    let mut information = vec![0.0; size * size];
+    for (a, left) in free.iter().enumerate() {
+        for (b, right) in free.iter().enumerate() {
+            let row = |k: usize| apply(right, &|l| found.information[k * count + l]);
+            information[a * size + b] = apply(left, &row);
+        }
+    }
+    found.gradient = (free.iter())
+        .map(|moved| apply(moved, &|k| found.gradient[k]))
+        .collect();
+    found.information = information;
+    found
 }

@@ -2,7 +2,7 @@
 
 use super::fit::PyFit;
 use super::supervise::supervise;
-use crate::curve::Parameter;
+use crate::curve::{Curve, Parameter};
 use crate::error::{Error, Result};
 use crate::lmm::Fit;
 use crate::modes;
@@ -119,8 +119,7 @@ impl PyFit {
             let task = |k: usize| {
                 let (_, _, estimate, step, upwards) = curves[k];
                 profile::trace(
-                    &fit,
-                    parameters[k],
+                    Curve::new(&fit, parameters[k]),
                     (estimate, step),
                     upwards,
                     &targets,
