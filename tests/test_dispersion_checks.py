@@ -96,6 +96,7 @@ def test_too_many_zeros_are_found() -> None:
     assert check.p_value < 1e-3
 
 
+@pytest.mark.filterwarnings("ignore::mixedmodels.SingularFitWarning")
 def test_with_random_effects_no_p_value_and_the_reason() -> None:
     check = mm.glmer("y ~ x + (1 | g)", counts(zeros=0.3), family="poisson").zero_inflation()
     assert check.p_value is None

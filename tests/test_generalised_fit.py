@@ -122,9 +122,10 @@ def test_every_family_fits() -> None:
         assert m.converged
         assert o.converged
         assert m.fixef["x"] > 0
-        assert m.loglik >= mm.anova(o, m)["logLik"].iloc[0] - 1e-6
+        assert -2 * m.loglik <= o._fit.criterion + 1e-6
 
 
+@pytest.mark.filterwarnings("ignore::mixedmodels.SingularFitWarning")
 def test_a_held_shape_is_not_counted() -> None:
     data = grouped()
     estimated = fit("count ~ x + (1 | g)", data, family="negative_binomial")

@@ -24,6 +24,9 @@ LRT = entries("anova_lrt", "tables")
 DROP1 = entries("drop1", "models")
 
 
+pytestmark = pytest.mark.filterwarnings("ignore::mixedmodels.SingularFitWarning")
+
+
 @functools.cache
 def fit(formula: str, data: str, **rest: Any) -> Any:
     return mm.glmer(formula, reference_data.load(data), **rest)

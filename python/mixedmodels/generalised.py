@@ -148,13 +148,16 @@ class Generalised(Description):
         raw = self._response - self._fitted
         if type == "response":
             return raw
-        if type == "working":
-            return raw / np.asarray(self._kernel_family.mean_slope(self._linear_predictor))
         if type == "deviance":
             return np.sign(raw) * np.sqrt(self._deviances)
-        variance = np.asarray(self._kernel_family.variance(self._fitted))
-        pearson = raw * np.sqrt(self._prior_weights / variance)
-        return pearson / self.sigma if type == "scaled" else pearson
+        with np.errstate(divide="ignore", invalid="ignore"):  # a mean at its limit has no variance
+            if type == "working":
+                scaled = raw / np.asarray(self._kernel_family.mean_slope(self._linear_predictor))
+            else:
+                variance = np.asarray(self._kernel_family.variance(self._fitted))
+                scaled = raw * np.sqrt(self._prior_weights / variance)
+        residuals = np.where(raw == 0, 0.0, scaled)
+        return residuals / self.sigma if type == "scaled" else residuals
 
     # --- Other fits ---
 
