@@ -259,3 +259,23 @@ def test_settings_reach_the_kernel() -> None:
         fit(control=mm.Control(start=[1.0, 2.0]))
     with pytest.warns(mm.ConvergenceWarning, match="did not converge"):
         assert not fit(control=mm.Control(max_evaluations=1)).converged
+
+
+# lme4 1.1-31 (bobyqa, tolPwrss 1e-12) on glmmsim with weights 1 + row mod 3: −2 log L, θ, deviance
+WEIGHTED = {
+    "binomial": ("cbind(succ, trials - succ)", None, 2445.1858862, 0.7395841, 845.8595595),
+    "poisson": ("y_pois", "log_exposure", 3889.0373640, 0.634053, 1566.4364385),
+    "Gamma": ("y_gamma", None, 2135.1467096, 0.481124, 157.3479075),
+}
+
+
+@pytest.mark.parametrize("family", WEIGHTED)
+def test_weights_multiply_log_likelihoods(family: str) -> None:
+    response, offset, criterion, theta, deviance = WEIGHTED[family]
+    data = reference_data.load("glmmsim").assign(w=lambda d: 1 + np.arange(1, len(d) + 1) % 3)
+    link = "log" if family == "Gamma" else None
+    formula = f"{response} ~ x + trt + (1 | grp)"
+    m = fit(formula, data, family=family, link=link, weights="w", offset=offset)
+    assert -2 * m.loglik == pytest.approx(criterion, abs=5e-6)
+    assert m.theta[0] == pytest.approx(theta, rel=1e-5)
+    assert m.deviance == pytest.approx(deviance, rel=1e-6)
