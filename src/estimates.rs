@@ -23,6 +23,8 @@ pub struct Estimates {
     /// σ²(X'V⁻¹X)⁻¹, p × p; NaN where dropped.
     pub vcov: Vec<f64>,
     pub sigma: f64,
+    /// A generalised model's dispersion parameter; NaN where there is none.
+    pub dispersion: f64,
     pub criterion: f64,
     /// r² in the user's units.
     pub pwrss: f64,
@@ -69,6 +71,7 @@ pub fn estimates(
             variance,
         ),
         sigma: variance.sqrt(),
+        dispersion: f64::NAN,
         criterion: profile.criterion,
         pwrss,
         singular: multipliers::is_singular(system, &outcome.theta),

@@ -285,7 +285,7 @@ fn finish(
     mut messages: Vec<String>,
     began: Instant,
 ) -> Result<GeneralizedFit> {
-    let found = problem.find(&outcome.theta)?;
+    let found = problem.settle(&outcome.theta)?;
     let residual_check = problem.residual_check()?;
     let multipliers = multipliers::smallest(&system, &outcome);
     if multipliers.iter().any(|&value| value < 0.0) && outcome.reason.converged() {

@@ -306,7 +306,7 @@ impl<'s, 'a> Laplace<'s, 'a> {
 
     /// Derivatives where the criterion was last found.
     pub fn derive(&mut self) -> Result<Derivatives> {
-        let (team, found) = (self.team, self.settled()?);
+        let (team, found) = (self.team, self.settle(&self.parameters.clone())?);
         let (leverages, corrections) = self.leverages()?;
         let mut rho = self.slopes_of_log_det(&leverages);
         let score = &self.pirls.rows.score;
@@ -357,10 +357,11 @@ impl<'s, 'a> Laplace<'s, 'a> {
         })
     }
 
-    fn settled(&mut self) -> Result<Found> {
+    /// Make sure that the modes stand at these parameters.
+    pub fn settle(&mut self, parameters: &[f64]) -> Result<Found> {
         match self.found {
-            Some(found) => Ok(found),
-            None => self.find(&self.parameters.clone()),
+            Some(found) if self.parameters == parameters => Ok(found),
+            _ => self.find(parameters),
         }
     }
 

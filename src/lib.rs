@@ -90,6 +90,7 @@ pub mod quadrature;
 pub mod random_matrix;
 pub mod rank;
 pub mod refit;
+pub mod refit_laplace;
 pub mod reparametrise;
 pub mod residual;
 pub mod responses;

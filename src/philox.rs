@@ -10,6 +10,8 @@ use std::f64::consts::TAU;
 pub enum Stream {
     Residuals = 0,
     RandomEffects = 1,
+    /// Responses of families that are not normal: as many numbers a row as it takes.
+    Responses = 2,
 }
 
 /// 128 random bits.
@@ -39,14 +41,32 @@ pub fn normals(seed: u64, replicate: u32, stream: Stream, first: usize, out: &mu
     }
 }
 
+/// Uniform numbers in (0, 1) of one row, one after the other.
+pub fn uniforms(seed: u64, replicate: u32, stream: Stream, row: u32) -> impl FnMut() -> f64 {
+    let mut round = 0u32;
+    let mut left = None;
+    move || {
+        left.take().unwrap_or_else(|| {
+            let counter = [row, round, replicate, stream as u32];
+            let [a, b, c, d] = philox4x32(counter, [seed as u32, (seed >> 32) as u32]);
+            round += 1;
+            let half = 0.5 / (1u64 << 53) as f64;
+            left = Some(unit(c, d) + half);
+            unit(a, b) + half
+        })
+    }
+}
+
+/// 53 bits in [0, 1).
+fn unit(high: u32, low: u32) -> f64 {
+    ((u64::from(high) << 32 | u64::from(low)) >> 11) as f64 / (1u64 << 53) as f64
+}
+
 #[inline]
 fn normal_pair(seed: u64, replicate: u32, stream: Stream, pair: u64) -> [f64; 2] {
     let counter = [pair as u32, (pair >> 32) as u32, replicate, stream as u32];
     let [a, b, c, d] = philox4x32(counter, [seed as u32, (seed >> 32) as u32]);
-    // 53 bits each; the first in (0, 1], so that its logarithm exists.
-    let unit = |high: u32, low: u32| {
-        ((u64::from(high) << 32 | u64::from(low)) >> 11) as f64 / (1u64 << 53) as f64
-    };
+    // The first in (0, 1], so that its logarithm exists.
     let radius = (-2.0 * (unit(a, b) + 1.0 / (1u64 << 53) as f64).ln()).sqrt();
     let (sine, cosine) = (TAU * unit(c, d)).sin_cos();
     [radius * cosine, radius * sine]
@@ -94,6 +114,18 @@ mod tests {
             let error = 6.0 * f64::sqrt(variance / z.len() as f64);
             assert!((moment(power) - value).abs() < error, "moment {power}");
         }
+    }
+
+    #[test]
+    fn uniform_numbers_of_a_row() {
+        let mut next = uniforms(7, 3, Stream::Responses, 11);
+        let row: Vec<f64> = (0..10_000).map(|_| next()).collect();
+        assert!(row.iter().all(|u| *u > 0.0 && *u < 1.0));
+        let mean = row.iter().sum::<f64>() / row.len() as f64;
+        assert!((mean - 0.5).abs() < 6.0 * f64::sqrt(1.0 / 12.0 / row.len() as f64));
+        let mut again = uniforms(7, 3, Stream::Responses, 11);
+        assert!(row.iter().all(|u| *u == again()));
+        assert_ne!(row[0], uniforms(7, 3, Stream::Responses, 12)());
     }
 
     #[test]

@@ -20,7 +20,7 @@ const BATCH: usize = 64;
 /// Numbers that a batch may hold (32 MB).
 const NUMBERS: usize = 1 << 22;
 /// Bytes of a factor above which fits come one after the other, each by all threads.
-const LARGE: u64 = 1 << 28;
+pub const LARGE: u64 = 1 << 28;
 /// Pivots of λ̃ below this are raised to it at the start: zero is stationary whether optimal or not.
 const LEAST: f64 = 0.1;
 

@@ -16,7 +16,7 @@ use pyo3::types::PyDict;
 /// Values, ζ, whether the parameter's range ends at the last; or why the curve could not be traced, and
 /// where a better optimum was found.
 #[derive(IntoPyObject)]
-struct CurvePoints<'py>(
+pub struct CurvePoints<'py>(
     Bound<'py, PyArray1<f64>>,
     Bound<'py, PyArray1<f64>>,
     bool,
@@ -128,29 +128,10 @@ impl PyFit {
             };
             Ok(team.map(curves.len(), task))
         })?;
-        let shaped = |curve: Result<Vec<profile::Point>>| {
-            let (points, failure) = match curve {
-                Ok(points) => (points, None),
-                Err(Error::Interrupted) => return Err(Error::Interrupted.into()),
-                Err(error) => (Vec::new(), Some(error)),
-            };
-            let better = match &failure {
-                Some(Error::BetterOptimum { by, theta }) => {
-                    Some((*by, PyArray1::from_slice(py, theta)))
-                }
-                _ => None,
-            };
-            let column =
-                |of: fn(&profile::Point) -> f64| -> Vec<f64> { points.iter().map(of).collect() };
-            Ok(CurvePoints(
-                column(|point| point.value).into_pyarray(py),
-                column(|point| point.zeta).into_pyarray(py),
-                points.last().is_some_and(|point| point.boundary),
-                failure.map(|error| error.to_string()),
-                better,
-            ))
-        };
-        found.into_iter().map(shaped).collect()
+        found
+            .into_iter()
+            .map(|curve| curve_points(py, curve))
+            .collect()
     }
 
     /// B_k with V⁻¹x_k = W(x_k − ZB_k), for every column of X kept and every term: (levels, q).
@@ -170,4 +151,28 @@ impl PyFit {
         };
         columns.into_iter().map(shaped).collect()
     }
+}
+
+/// One side of a curve for Python; only an interrupt is an error.
+pub fn curve_points(
+    py: Python<'_>,
+    curve: Result<Vec<profile::Point>>,
+) -> PyResult<CurvePoints<'_>> {
+    let (points, failure) = match curve {
+        Ok(points) => (points, None),
+        Err(Error::Interrupted) => return Err(Error::Interrupted.into()),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    let better = match &failure {
+        Some(Error::BetterOptimum { by, theta }) => Some((*by, PyArray1::from_slice(py, theta))),
+        _ => None,
+    };
+    let column = |of: fn(&profile::Point) -> f64| -> Vec<f64> { points.iter().map(of).collect() };
+    Ok(CurvePoints(
+        column(|point| point.value).into_pyarray(py),
+        column(|point| point.zeta).into_pyarray(py),
+        points.last().is_some_and(|point| point.boundary),
+        failure.map(|error| error.to_string()),
+        better,
+    ))
 }

@@ -7,6 +7,7 @@ mod fit;
 mod generalized;
 mod inference;
 mod resample;
+mod resample_generalized;
 mod supervise;
 
 use pyo3::prelude::*;
