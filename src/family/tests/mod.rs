@@ -39,6 +39,10 @@ struct Row {
 }
 
 impl Row {
+    fn of(y: f64, size: f64, weight: f64) -> Self {
+        Row { y, size, weight }
+    }
+
     fn response(&self) -> Response<'_> {
         let slice = std::slice::from_ref;
         Response {
@@ -83,6 +87,13 @@ fn dispersion_slopes(family: &Family, row: Row, eta: f64) -> [f64; 4] {
     };
     family.dispersion_slopes(row.response(), &[eta], slopes);
     out.map(|[value]| value)
+}
+
+/// A family by name, of this dispersion where it has one.
+fn family(name: &str, link: &str, dispersion: f64) -> Family {
+    Family::named(name, link)
+        .unwrap()
+        .with_dispersion(dispersion)
 }
 
 /// All families, those with a dispersion at several values of it.
