@@ -16,8 +16,10 @@ DATA = Path(__file__).resolve().parents[1] / "tests" / "reference" / "data"
 @dataclass(frozen=True)
 class Case:
     name: str
-    formula: str  # REML throughout
+    formula: str
     data: Callable[[], pd.DataFrame]
+    family: str | None = None  # None: a linear model by REML
+    nAGQ: int = 1
     calls: int = 1  # timed calls in one process; the median counts
     task: str = "fit"  # what is timed: the whole call, or a task of packages.py on a fitted model
     skip: tuple[str, ...] = ()  # packages that cannot fit it at all
@@ -30,6 +32,12 @@ def reference(name: str) -> pd.DataFrame:
     text = {c: "str" for c, kind in kinds.items() if kind == "factor"}
     frame = pd.read_csv(DATA / entry["file"], usecols=list(kinds), dtype=text)
     return frame.astype(dict.fromkeys(text, "category"))
+
+
+def answered(name: str, response: str, success: str) -> pd.DataFrame:
+    """A data set of the tests with its binary response as 0 and 1, which every package takes."""
+    frame = reference(name)
+    return frame.assign(**{response: (frame[response] == success).astype(int)})
 
 
 def sleepstudy() -> pd.DataFrame:
@@ -87,8 +95,42 @@ def maximal(n: int = 8000) -> pd.DataFrame:
     return pd.DataFrame({"y": y, "a": X[:, 0], "b": X[:, 1], "c": X[:, 2], "s": s, "i": i})
 
 
+def herds() -> pd.DataFrame:
+    return reference("cbpp").assign(healthy=lambda d: d["size"] - d["incidence"])
+
+
+def verbal_aggression() -> pd.DataFrame:
+    return answered("VerbAgg", "r2", "Y")
+
+
+def grouseticks() -> pd.DataFrame:
+    return reference("grouseticks")
+
+
+def immunised() -> pd.DataFrame:
+    return answered("guImmun", "immun", "Y")
+
+
+def binary(n: int = 100_000, groups: int = 2000) -> pd.DataFrame:
+    """0/1 responses, random intercepts."""
+    r = np.random.default_rng(3)
+    g, x1, x2 = r.integers(0, groups, n), r.normal(size=n), r.normal(size=n)
+    b = 0.8 * r.normal(size=groups)
+    eta = -1 + 0.6 * x1 - 0.4 * x2 + b[g]
+    y = r.random(n) < 1 / (1 + np.exp(-eta))
+    return pd.DataFrame({"y": y.astype(int), "x1": x1, "x2": x2, "g": g})
+
+
+def binary_crossed(n: int = 200_000) -> pd.DataFrame:
+    """`crossed` with the chance of a 1 in place of the mean."""
+    frame, r = crossed(n), np.random.default_rng(10)
+    chance = 1 / (1 + np.exp(1.5 - frame["y"]))
+    return frame.assign(y=(r.random(n) < chance).astype(int))
+
+
 SLEEP = "Reaction ~ Days + (Days | Subject)"
 RATINGS = "y ~ service + (1 | s) + (1 | d) + (1 | dept)"
+HERDS = "cbind(incidence, healthy) ~ period + (1 | herd)"
 MILLION = "y ~ x1 + x2 + x3 + x4 + x5 + (1 + x1 | g)"
 CASES = {
     case.name: case
@@ -117,5 +159,47 @@ CASES = {
             maximal,
             skip=("statsmodels",),
         ),
+        # Generalised models; statsmodels has none by maximum likelihood.
+        Case(
+            "binomial-100000-rows",
+            "y ~ x1 + x2 + (1 | g)",
+            binary,
+            "binomial",
+            calls=3,
+            skip=("statsmodels",),
+        ),
+        Case(
+            "verbagg",
+            "r2 ~ btype + situ + mode + (1 | id) + (1 | item)",
+            verbal_aggression,
+            "binomial",
+            calls=5,
+            skip=("statsmodels",),
+        ),
+        Case(
+            "grouseticks",
+            "TICKS ~ YEAR + cHEIGHT + (1 | BROOD) + (1 | INDEX) + (1 | LOCATION)",
+            grouseticks,
+            "poisson",
+            calls=5,
+            skip=("statsmodels",),
+        ),
+        Case(
+            "guimmun",
+            "immun ~ kid2p + mom25p + ord + ethn + momEd + husEd + momWork + rural + pcInd81"
+            " + (1 | mom) + (1 | comm)",
+            immunised,
+            "binomial",
+            calls=3,
+            skip=("statsmodels",),
+        ),
+        Case(
+            "binomial-crossed",
+            "y ~ x + (1 | u) + (1 | i)",
+            binary_crossed,
+            "binomial",
+            skip=("statsmodels", "mixedlm", "lme4"),  # minutes and more
+        ),
+        Case("cbpp-25-nodes", HERDS, herds, "binomial", 25, 21, skip=("statsmodels", "mixedlm")),
     ]
 }

@@ -1,5 +1,9 @@
-"""How each package fits a case, `fit(formula, frame) -> (model, −2 log L or REML criterion)`, and
-what is done with the fitted model."""
+"""How each package fits a case, `fit(case, frame) -> (model, REML criterion or −2 log L)`, and
+what is done with the fitted model.
+
+A fit includes standard errors. Those of generalised models need a Hessian: glmm and lme4 compute it
+in the call, ours on demand, so that it is demanded here.
+"""
 
 from __future__ import annotations
 
@@ -11,57 +15,70 @@ from typing import Any
 
 import pandas as pd
 
+from cases import Case
+
 Fitted = tuple[Any, float]
 
 
-def mixedmodels(formula: str, frame: pd.DataFrame) -> Fitted:
+def mixedmodels(case: Case, frame: pd.DataFrame) -> Fitted:
     import mixedmodels as mm
 
-    model = mm.lmer(formula, frame)
-    return model, float(model.reml_criterion or "nan")
-
-
-def glmm(formula: str, frame: pd.DataFrame) -> Fitted:
-    import glmm
-
-    model = glmm.fit(frame, formula, satterthwaite=False)  # nobody else computes them here
+    if case.family is None:
+        linear = mm.lmer(case.formula, frame)
+        return linear, float(linear.reml_criterion or "nan")
+    model = mm.glmer(case.formula, frame, family=case.family, nAGQ=case.nAGQ)
+    assert model.bse.notna().all()
     return model, -2 * model.loglik
 
 
-def mixedlm(formula: str, frame: pd.DataFrame) -> Fitted:
+def glmm(case: Case, frame: pd.DataFrame) -> Fitted:
+    import glmm
+
+    # Nobody else computes these here: Satterthwaite's degrees of freedom, refits for a Poisson
+    # model's table of likelihood ratios.
+    options = {"satterthwaite": False, "anova_test": "Wald", "nagq": case.nAGQ}
+    model = glmm.fit(frame, case.formula, family=case.family or "gaussian", **options)
+    return model, -2 * model.loglik
+
+
+def mixedlm(case: Case, frame: pd.DataFrame) -> Fitted:
     import mixedlm
 
-    model = mixedlm.lmer(formula, frame)
-    return model, model.REMLcrit()
+    if case.family is None:
+        linear = mixedlm.lmer(case.formula, frame)
+        return linear, linear.REMLcrit()
+    family = {"binomial": mixedlm.families.Binomial, "poisson": mixedlm.families.Poisson}
+    model = mixedlm.glmer(case.formula, frame, family=family[case.family](), nAGQ=case.nAGQ)
+    return model, -2 * float(model.logLik())
 
 
-def statsmodels(formula: str, frame: pd.DataFrame) -> Fitted:
+def statsmodels(case: Case, frame: pd.DataFrame) -> Fitted:
     from statsmodels.regression.mixed_linear_model import MixedLM
 
-    fixed, columns, group = re.fullmatch(r"(.*) \+ \((.*) \| (\w+)\)", formula).groups()  # type: ignore[union-attr]
+    fixed, columns, group = re.fullmatch(r"(.*) \+ \((.*) \| (\w+)\)", case.formula).groups()  # type: ignore[union-attr]
     model = MixedLM.from_formula(fixed, frame, groups=group, re_formula=f"~ {columns}")
     result = model.fit(reml=True)
     return result, -2 * result.llf
 
 
-def response(formula: str, frame: pd.DataFrame) -> Any:
-    return frame[formula.split(" ~ ")[0]].to_numpy()
+def response(case: Case, frame: pd.DataFrame) -> Any:
+    return frame[case.formula.split(" ~ ")[0]].to_numpy()
 
 
-def refit_many(model: Any, formula: str, frame: pd.DataFrame) -> Any:
+def refit_many(model: Any, case: Case, frame: pd.DataFrame) -> Any:
     import numpy as np
 
-    y = response(formula, frame)
+    y = response(case, frame)
     noise = np.random.default_rng(0).normal(size=(len(y), 10_000))
     return model.refit(y[:, None] + noise)
 
 
 # Tasks on a fitted model, package by package; packages not named have none.
-TASKS: dict[str, dict[str, Callable[[Any, str, pd.DataFrame], Any]]] = {
+TASKS: dict[str, dict[str, Callable[[Any, Case, pd.DataFrame], Any]]] = {
     "refit": {  # the fastest way that the package offers to fit another response
-        "mixedmodels": lambda model, formula, frame: model.refit(response(formula, frame)),
-        "mixedlm": lambda model, formula, frame: model.refit(response(formula, frame)),
-        "glmm": lambda model, formula, frame: glmm(formula, frame),
+        "mixedmodels": lambda model, case, frame: model.refit(response(case, frame)),
+        "mixedlm": lambda model, case, frame: model.refit(response(case, frame)),
+        "glmm": lambda model, case, frame: glmm(case, frame),
     },
     "refit-many": {"mixedmodels": refit_many},
     "satterthwaite": {

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import packages
-from cases import CASES, SLEEP, sleepstudy
+from cases import CASES
 
 STATUS = Path("/proc/self/status")
 
@@ -35,21 +35,22 @@ def reset_peak() -> None:
 def measure(package: str, case_name: str) -> dict[str, float | None]:
     case, fit = CASES[case_name], packages.FIT[package]
     packages.quiet()
-    fit(SLEEP, sleepstudy())  # imports, thread pools, first-use costs: not timed
+    tiny = CASES["sleepstudy" if case.family is None else "grouseticks"]
+    fit(tiny, tiny.data())  # imports, thread pools, first-use costs: not timed
     frame = case.data()
     task, model = packages.TASKS.get(case.task, {}).get(package), None
     if task is not None:
-        model, _ = fit(case.formula, frame)
-        task(model, case.formula, frame)
+        model, _ = fit(case, frame)
+        task(model, case, frame)
     gc.collect()
     reset_peak()
     before, seconds, criterion = memory("VmRSS"), [], None
     for _ in range(case.calls):
         start = time.perf_counter()
         if task is not None:
-            task(model, case.formula, frame)
+            task(model, case, frame)
         else:
-            _, criterion = fit(case.formula, frame)
+            _, criterion = fit(case, frame)
         seconds.append(time.perf_counter() - start)
     peak = memory("VmHWM")
     return {

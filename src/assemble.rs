@@ -1,43 +1,54 @@
-//! M₂ = I + Λ₂'(residual)Λ₂ + Σ W'W put into the fronts, in stripes of columns.
+//! M₂ = I + Λ₂'(panels)Λ₂ ± Σ W'W put into the fronts, in stripes of columns.
 
 use crate::elements::add_products;
 use crate::error::Result;
-use crate::factor::{Factor, NODES};
+use crate::factor::NODES;
+use crate::lambda::Small;
 use crate::parallel::{Shared, Team};
-use crate::symbolic::Front;
+use crate::symbolic::{Front, Symbolic};
 
 /// Fronts larger than four of these are assembled in stripes by several tasks.
 const STRIPE: usize = 64;
 
-impl Factor<'_> {
-    /// M₂ in the fronts.
-    pub(crate) fn assemble(&mut self, team: &Team) -> Result<()> {
-        let symbolic = &self.system.symbolic;
-        let mut squares = std::mem::take(&mut self.squares);
-        let shared = Shared::new(&mut squares);
-        let tasks = tasks(&symbolic.fronts, |front| front.size);
-        let this = &*self;
+/// What M₂ is made of.
+pub struct Assembly<'a> {
+    pub symbolic: &'a Symbolic,
+    /// Panels of the own columns of every front; the diagonal blocks are full.
+    pub panels: &'a [f64],
+    /// λ̃ of the remaining groups.
+    pub lambda: &'a [Small],
+    /// Rows of W.
+    pub width: usize,
+    /// W: like the elements' values.
+    pub weights: &'a [f64],
+    /// Is W'W added (1) or taken away (−1)?
+    pub sign: f64,
+}
+
+impl Assembly<'_> {
+    /// Put M₂ into the fronts.
+    pub fn fill(&self, squares: &mut [f64], team: &Team) -> Result<()> {
+        let shared = Shared::new(squares);
+        let tasks = tasks(&self.symbolic.fronts, |front| front.size);
         team.each(tasks.len(), |task| {
             for job in &tasks[task] {
-                let front = &symbolic.fronts[job.front];
+                let front = &self.symbolic.fronts[job.front];
                 let columns = job.from..job.to;
                 // SAFETY: jobs are disjoint ranges of columns.
                 let from = front.square + columns.start * front.stride;
                 let target = unsafe { shared.range(from, job.len(front)) };
-                pulp::Arch::new().dispatch(|| this.assemble_columns(job.front, columns, target));
+                pulp::Arch::new().dispatch(|| self.columns(job.front, columns, target));
             }
         });
-        self.squares = squares;
         team.check()
     }
 
     #[inline(always)]
-    fn assemble_columns(&self, s: usize, columns: std::ops::Range<usize>, target: &mut [f64]) {
-        let symbolic = &self.system.symbolic;
+    fn columns(&self, s: usize, columns: std::ops::Range<usize>, target: &mut [f64]) {
         let (front, elements, r) = (
-            &symbolic.fronts[s],
-            &symbolic.elements,
-            self.system.leading.width,
+            &self.symbolic.fronts[s],
+            &self.symbolic.elements,
+            self.width,
         );
         for (k, column) in columns.clone().enumerate() {
             target[k * front.stride + column..k * front.stride + front.size].fill(0.0);
@@ -48,24 +59,23 @@ impl Factor<'_> {
         for &e in &elements.of_front[s] {
             let e = e as usize;
             let weights = &self.weights[elements.columns[e] * r..elements.columns[e + 1] * r];
-            add_products(
-                r,
-                (weights, weights),
-                elements.places(e),
-                columns.clone(),
-                front.stride,
-                target,
-            );
+            let places = elements.places(e);
+            let front = (columns.clone(), front.stride);
+            add_products(r, (weights, weights), self.sign, places, front, target);
         }
     }
 
-    /// I + Λ'(residual)Λ in some of a front's own columns.
+    fn lambda(&self, group: u32) -> &Small {
+        &self.lambda[group as usize]
+    }
+
+    /// I + Λ'(panels)Λ in some of a front's own columns.
     #[inline(always)]
     fn scale_panel(&self, front: &Front, columns: std::ops::Range<usize>, target: &mut [f64]) {
-        let (panels, stride) = (&self.system.panels, front.stride);
+        let (panels, stride) = (self.panels, front.stride);
         let mut first = 0;
         for run in &front.runs {
-            let (lambda, q) = (self.rest_lambda(run.group), run.width);
+            let (lambda, q) = (self.lambda(run.group), run.width);
             for node in 0..run.nodes {
                 let start = first + node * q;
                 for j in 0..q {
@@ -99,7 +109,7 @@ impl Factor<'_> {
     fn scale_rows(&self, front: &Front, start: usize, column: &mut [f64]) {
         let mut row = 0;
         for run in &front.runs {
-            let (lambda, q) = (self.rest_lambda(run.group), run.width);
+            let (lambda, q) = (self.lambda(run.group), run.width);
             let end = row + run.nodes * q;
             let mut from = row.max(start);
             if q == 1 {

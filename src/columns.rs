@@ -38,6 +38,14 @@ impl Column {
         }
     }
 
+    /// `len` times the same number.
+    pub fn constant(value: f64, len: usize) -> Self {
+        let owner = Arc::new(value);
+        let start: *const f64 = &*owner;
+        // SAFETY: the number is owned by `keep` and never changed; a stride of 0 reads nothing else.
+        unsafe { Column::view(start, 0, len, owner) }
+    }
+
     pub fn len(&self) -> usize {
         self.len
     }
@@ -124,6 +132,8 @@ pub struct Table {
     pub response: Option<Column>,
     pub weights: Option<Column>,
     pub offset: Option<Column>,
+    /// Binomial denominators.
+    pub sizes: Option<Column>,
 }
 
 impl Table {

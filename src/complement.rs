@@ -12,6 +12,7 @@ use crate::gram::add;
 use crate::lambda::Small;
 use crate::leading::solve_upper;
 use crate::parallel::Team;
+use crate::symbolic::Symbolic;
 
 /// Smallest pivot of λ̃ (scaled columns, and against its largest entry) that may be divided by.
 const CONDITIONED: f64 = 1e-3;
@@ -118,7 +119,13 @@ pub fn parts(
     for group in 0..factor.lambda.len().saturating_sub(1) {
         let lambda = factor.rest_lambda(group as u32);
         let mut g = if well_conditioned(lambda) {
-            divided(lambda, &sum_complements(factor, group))
+            {
+                let inverse = &factor.fronts.inverse;
+                divided(
+                    lambda,
+                    &sum_complements(symbolic, inverse, (group, lambda.cols)),
+                )
+            }
         } else {
             sum_by_products(factor, group, team)?
         };
@@ -155,7 +162,7 @@ pub fn solve_transposed(lambda: &Small, x: &mut [f64]) {
 }
 
 /// λ'⁻¹ S λ⁻¹ for a symmetric S.
-fn divided(lambda: &Small, sum: &Small) -> Small {
+pub(crate) fn divided(lambda: &Small, sum: &Small) -> Small {
     let mut half = sum.clone();
     half.data
         .chunks_exact_mut(sum.rows)
@@ -168,10 +175,12 @@ fn divided(lambda: &Small, sum: &Small) -> Small {
     whole
 }
 
-/// Σ (I − M⁻¹) over a group's levels.
-fn sum_complements(factor: &Factor<'_>, group: usize) -> Small {
-    let symbolic = &factor.system.symbolic;
-    let q = factor.rest_lambda(group as u32).cols;
+/// Σ (I − M⁻¹) over the levels of a group of q effects, from M₂⁻¹ on the fronts.
+pub(crate) fn sum_complements(
+    symbolic: &Symbolic,
+    inverse: &[f64],
+    (group, q): (usize, usize),
+) -> Small {
     let mut sum = Small::zeros(q, q);
     for front in &symbolic.fronts {
         let mut node = symbolic
@@ -184,9 +193,8 @@ fn sum_complements(factor: &Factor<'_>, group: usize) -> Small {
                 for b in 0..width {
                     for a in 0..width {
                         let unit = f64::from(u8::from(a == b));
-                        let inverse =
-                            factor.inverse[front.square + place + a + (place + b) * front.stride];
-                        sum.data[a + b * q] += unit - inverse;
+                        let at = front.square + place + a + (place + b) * front.stride;
+                        sum.data[a + b * q] += unit - inverse[at];
                     }
                 }
             }

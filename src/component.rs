@@ -170,7 +170,8 @@ impl<'a> Dense<'a> {
         let front = &self.factor.system.symbolic.fronts[front];
         let mut inverse = Square::zeros(front.own);
         for j in 0..front.own {
-            let source = &self.factor.inverse[front.square + j * front.stride..][..front.own];
+            let source =
+                &self.factor.fronts.inverse[front.square + j * front.stride..][..front.own];
             inverse.data[j * inverse.stride..][..front.own].copy_from_slice(source);
         }
         inverse
@@ -277,7 +278,7 @@ impl<'a> Dense<'a> {
                 let (left, right) = (&x[from * r..to * r], &y[from * r..to * r]);
                 let places = &component.places[from..to];
                 pulp::Arch::new().dispatch(|| {
-                    add_products(r, (left, right), places, range.clone(), stride, own)
+                    add_products(r, (left, right), 1.0, places, (range.clone(), stride), own)
                 });
                 from = to;
             }

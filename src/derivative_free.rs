@@ -1,8 +1,7 @@
 //! The derivative-free way: Nelder & Mead (1965) from `argmin`, for when derivatives are not trusted.
 
 use crate::error::{Error, Result};
-use crate::optimize::{Optimizer, Outcome, Reason, Report, Settings};
-use crate::problem::Problem;
+use crate::optimize::{Criterion, Optimizer, Outcome, Reason, Report, Settings};
 use crate::quadratic::Quadratic;
 use argmin::core::{CostFunction, Executor, State, TerminationReason, TerminationStatus};
 use argmin::solver::neldermead::NelderMead;
@@ -13,32 +12,32 @@ const FLAT: f64 = 1e-11;
 /// Restarts from the best point: one simplex may collapse early.
 const RESTARTS: usize = 4;
 
-struct Criterion<'c, 'p, 's, 'a> {
-    problem: &'c RefCell<&'p mut Problem<'s, 'a>>,
+struct Cost<'c, 'p, C: Criterion> {
+    problem: &'c RefCell<&'p mut C>,
     /// One step may take several evaluations: past the limit they are refused, at no cost.
     most: usize,
     report: Report<'c>,
 }
 
-impl CostFunction for Criterion<'_, '_, '_, '_> {
+impl<C: Criterion> CostFunction for Cost<'_, '_, C> {
     type Param = Vec<f64>;
     type Output = f64;
 
     fn cost(&self, theta: &Vec<f64>) -> std::result::Result<f64, argmin::core::Error> {
         let mut problem = self.problem.borrow_mut();
-        if problem.evaluations >= self.most {
+        if problem.evaluations() >= self.most {
             return Ok(f64::MAX);
         }
         let value = problem.value(theta)?;
         // A simplex has no decrement.
-        (self.report)(problem.evaluations, value, f64::NAN);
+        (self.report)(problem.evaluations(), value, f64::NAN);
         Ok(if value.is_finite() { value } else { f64::MAX })
     }
 }
 
 /// Minimise from `start`.
 pub fn run(
-    problem: &mut Problem<'_, '_>,
+    problem: &mut impl Criterion,
     settings: &Settings,
     start: Vec<f64>,
     report: Report<'_>,
@@ -48,7 +47,9 @@ pub fn run(
     let mut reason = Reason::Simplex;
     let mut iterations = 0;
     for round in 0..RESTARTS {
-        let left = settings.max_evaluations.saturating_sub(problem.evaluations);
+        let left = settings
+            .max_evaluations
+            .saturating_sub(problem.evaluations());
         let (theta, value, status, steps) =
             simplex(problem, &best, settings, (left, round), report)?;
         iterations += steps;
@@ -79,7 +80,7 @@ pub fn run(
 type End = (Vec<f64>, f64, Reason, usize);
 
 fn simplex(
-    problem: &mut Problem<'_, '_>,
+    problem: &mut impl Criterion,
     start: &[f64],
     settings: &Settings,
     (left, round): (usize, usize),
@@ -101,7 +102,7 @@ fn simplex(
         .with_sd_tolerance(FLAT)
         .map_err(failed)?;
     let most = settings.max_evaluations;
-    let criterion = Criterion {
+    let criterion = Cost {
         problem: &shared,
         most,
         report,
@@ -116,7 +117,7 @@ fn simplex(
     let reason = match state.get_termination_status() {
         TerminationStatus::Terminated(TerminationReason::MaxItersReached) => Reason::MaxEvaluations,
         TerminationStatus::Terminated(TerminationReason::Timeout) => Reason::TimeLimit,
-        _ if shared.borrow().evaluations >= most => Reason::MaxEvaluations,
+        _ if shared.borrow().evaluations() >= most => Reason::MaxEvaluations,
         _ => Reason::Simplex,
     };
     let theta = state

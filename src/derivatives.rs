@@ -297,7 +297,7 @@ impl Explained {
         let (r, columns) = (self.r, elements.columns[e]..elements.columns[e + 1]);
         let front = &factor.system.symbolic.fronts[elements.front[e] as usize];
         let weights = &factor.weights[columns.start * r..columns.end * r];
-        let inverse = &factor.inverse[front.square..];
+        let inverse = &factor.fronts.inverse[front.square..];
         sandwich(
             r,
             weights,

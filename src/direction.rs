@@ -6,6 +6,7 @@
 use crate::aligned::Aligned;
 use crate::factor::Factor;
 use crate::lambda::Small;
+use crate::symbolic::Symbolic;
 use crate::system::System;
 
 /// One direction D = tl' + lt'.
@@ -162,8 +163,7 @@ pub fn apply_to_leading<'a>(
 }
 
 /// D_k z of the remaining groups for every direction: size × directions.
-pub fn apply_to_rest(factor: &Factor<'_>, directions: &[Direction], z: &[f64]) -> Aligned {
-    let symbolic = &factor.system.symbolic;
+pub fn apply_to_rest(symbolic: &Symbolic, directions: &[Direction], z: &[f64]) -> Aligned {
     let size = symbolic.size;
     let mut out = Aligned::zeros(size * directions.len());
     for (k, direction) in directions.iter().enumerate() {

@@ -130,23 +130,23 @@ impl Elements {
     }
 }
 
-/// target += X'Y on the lower triangle (X'Y must be symmetric), for the element's columns whose place
-/// lies in `columns`; `target` starts at column `columns.start` of the front, columns `stride` apart.
+/// target += sign · X'Y on the lower triangle (X'Y must be symmetric), for the element's columns whose
+/// place lies in `columns`; `target` starts at column `columns.start` of the front, columns `stride` apart.
 #[inline(always)]
 pub fn add_products(
     r: usize,
     (x, y): (&[f64], &[f64]),
+    sign: f64,
     places: &[u32],
-    columns: Range<usize>,
-    stride: usize,
+    front: (Range<usize>, usize),
     target: &mut [f64],
 ) {
     match r {
-        1 => add_fixed::<1>(x, y, places, columns, stride, target),
-        2 => add_fixed::<2>(x, y, places, columns, stride, target),
-        3 => add_fixed::<3>(x, y, places, columns, stride, target),
-        4 => add_fixed::<4>(x, y, places, columns, stride, target),
-        _ => add_any(r, x, y, places, columns, stride, target),
+        1 => add_fixed::<1>(x, y, sign, places, front, target),
+        2 => add_fixed::<2>(x, y, sign, places, front, target),
+        3 => add_fixed::<3>(x, y, sign, places, front, target),
+        4 => add_fixed::<4>(x, y, sign, places, front, target),
+        _ => add_any(r, (x, y), sign, places, front, target),
     }
 }
 
@@ -154,16 +154,16 @@ pub fn add_products(
 fn add_fixed<const R: usize>(
     x: &[f64],
     y: &[f64],
+    sign: f64,
     places: &[u32],
-    columns: Range<usize>,
-    stride: usize,
+    (columns, stride): (Range<usize>, usize),
     target: &mut [f64],
 ) {
     let ((x, _), (y, _)) = (x.as_chunks::<R>(), y.as_chunks::<R>());
     let first = places.partition_point(|&place| (place as usize) < columns.start);
     let last = places.partition_point(|&place| (place as usize) < columns.end);
     for b in first..last {
-        let own = y[b];
+        let own = y[b].map(|value| sign * value);
         let column = &mut target[(places[b] as usize - columns.start) * stride..];
         for (&place, other) in places[b..].iter().zip(&x[b..]) {
             let mut sum = 0.0;
@@ -178,11 +178,10 @@ fn add_fixed<const R: usize>(
 #[inline(always)]
 fn add_any(
     r: usize,
-    x: &[f64],
-    y: &[f64],
+    (x, y): (&[f64], &[f64]),
+    sign: f64,
     places: &[u32],
-    columns: Range<usize>,
-    stride: usize,
+    (columns, stride): (Range<usize>, usize),
     target: &mut [f64],
 ) {
     let first = places.partition_point(|&place| (place as usize) < columns.start);
@@ -191,7 +190,8 @@ fn add_any(
         let own = &y[b * r..(b + 1) * r];
         let column = &mut target[(places[b] as usize - columns.start) * stride..];
         for (&place, other) in places[b..].iter().zip(x[b * r..].chunks_exact(r)) {
-            column[place as usize] += own.iter().zip(other).map(|(x, y)| x * y).sum::<f64>();
+            let sum: f64 = own.iter().zip(other).map(|(x, y)| x * y).sum();
+            column[place as usize] += sign * sum;
         }
     }
 }

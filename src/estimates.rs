@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::system::System;
 
 /// A factor whose solves leave more than this of the right-hand side is wrong.
-const RESIDUAL: f64 = 1e-10;
+pub const RESIDUAL: f64 = 1e-10;
 /// Relative standard deviation up to which groups other than the leading one keep their digits.
 const RATIO: f64 = 1e5;
 /// Share of the response's sum of squares below which a residual sum of squares is rounding.
@@ -62,8 +62,12 @@ pub fn estimates(
     let variance = pwrss / degrees(system, reml);
     let estimates = Estimates {
         theta: multipliers::to_user(system, &outcome.theta),
-        beta: coefficients(system, &profile),
-        vcov: covariance(system, &profile, variance),
+        beta: coefficients(system, &profile.beta),
+        vcov: covariance(
+            system,
+            inverse_gram(&profile.triangle, system.rank()),
+            variance,
+        ),
         sigma: variance.sqrt(),
         criterion: profile.criterion,
         pwrss,
@@ -89,11 +93,16 @@ pub fn unbounded() -> Error {
 fn checked(problem: &Problem<'_, '_>) -> Result<f64> {
     let residual = problem.factor.residual_check(problem.team);
     if residual.is_nan() || residual >= RESIDUAL {
-        return Err(Error::Convergence(format!(
-            "the factorisation does not solve its own system (relative residual {residual:.1e}); please report this model"
-        )));
+        return Err(wrong_factor(residual));
     }
     Ok(residual)
+}
+
+/// The error of a factor that does not solve its own system.
+pub fn wrong_factor(residual: f64) -> Error {
+    Error::Convergence(format!(
+        "the factorisation does not solve its own system (relative residual {residual:.1e}); please report this model"
+    ))
 }
 
 fn large_ratio(problem: &Problem<'_, '_>, theta: &[f64]) -> Option<String> {
@@ -108,20 +117,19 @@ fn large_ratio(problem: &Problem<'_, '_>, theta: &[f64]) -> Option<String> {
     })
 }
 
-/// β in the user's columns.
-fn coefficients(system: &System, profile: &Profile) -> Vec<f64> {
+/// β in the user's columns, of one in E's coordinates.
+pub fn coefficients(system: &System, beta_e: &[f64]) -> Vec<f64> {
     let basis = &system.basis;
     let mut beta = vec![f64::NAN; system.coordinates.place.len()];
-    let values = basis.beta(&system.coordinates, &profile.beta);
+    let values = basis.beta(&system.coordinates, beta_e);
     (basis.kept.iter().zip(values)).for_each(|(&k, value)| beta[k] = value);
     beta
 }
 
-/// σ²(X'V⁻¹X)⁻¹ in the user's columns.
-fn covariance(system: &System, profile: &Profile, variance: f64) -> Vec<f64> {
+/// A covariance matrix in the user's columns, of one in E's coordinates (rank × rank) and of unit variance.
+pub fn covariance(system: &System, inverse: Vec<f64>, variance: f64) -> Vec<f64> {
     let (basis, p) = (&system.basis, system.coordinates.place.len());
     let rank = basis.rank();
-    let inverse = inverse_gram(&profile.triangle, rank);
     // T inverse T': T on the columns, then on the rows.
     let mut half = vec![0.0; rank * rank];
     for k in 0..rank {

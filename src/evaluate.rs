@@ -53,7 +53,8 @@ pub fn optimiser_hessian(fit: &Fit, team: &Team) -> Result<Vec<f64>> {
     })
 }
 
-fn differences(
+/// Central differences of a gradient, made symmetric.
+pub fn differences(
     theta: &[f64],
     steps: &[f64],
     mut gradient: impl FnMut(&[f64]) -> Result<Vec<f64>>,

@@ -5,11 +5,11 @@
 //! H = L⁻¹(Λ₂'(residual cross) + Σ W'W_C). Everything is stored once and re-used for every θ.
 
 use crate::aligned::Aligned;
-use crate::dense;
+use crate::assemble::Assembly;
 use crate::error::{Error, Result};
+use crate::fronts::Fronts;
 use crate::lambda::Small;
 use crate::parallel::Team;
-use crate::symbolic::Front;
 use crate::system::System;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -30,19 +30,14 @@ pub struct Factor<'s> {
     pub leading_columns: Vec<f64>,
     /// W: like the elements' values.
     pub weights: Vec<f64>,
-    /// L of the fronts.
-    pub squares: Aligned,
-    /// M₂⁻¹ on the fronts, once asked for.
-    pub inverse: Aligned,
+    /// L of the complement.
+    pub fronts: Fronts,
     /// H, size × width.
     pub cross: Aligned,
     /// C'V⁻¹C, full, column-major.
     pub gram: Vec<f64>,
     /// log |M|.
     pub log_det: f64,
-    /// Does `inverse` belong to these λ̃?
-    inverted: bool,
-    work: Aligned,
 }
 
 /// A factor's numbers, without the system they belong to.
@@ -51,12 +46,10 @@ pub struct Numbers {
     pivots: Vec<f64>,
     leading_columns: Vec<f64>,
     weights: Vec<f64>,
-    squares: Aligned,
-    inverse: Aligned,
+    fronts: Fronts,
     cross: Aligned,
     gram: Vec<f64>,
     log_det: f64,
-    inverted: bool,
 }
 
 impl Numbers {
@@ -64,7 +57,7 @@ impl Numbers {
     pub fn bytes(&self) -> usize {
         let vectors = [&self.pivots, &self.leading_columns, &self.weights];
         let long: usize = vectors.iter().map(|numbers| numbers.len()).sum();
-        8 * (long + self.squares.len() + self.inverse.len() + self.cross.len())
+        8 * (long + self.fronts.len() + self.cross.len())
     }
 }
 
@@ -77,13 +70,10 @@ impl<'s> Factor<'s> {
             pivots: vec![0.0; levels * r * r],
             leading_columns: vec![0.0; levels * r * system.width],
             weights: vec![0.0; system.values.len()],
-            squares: Aligned::zeros(system.symbolic.squares),
-            inverse: Aligned::default(),
+            fronts: Fronts::new(&system.symbolic),
             cross: Aligned::zeros(system.symbolic.size * system.width),
             gram: vec![0.0; system.width * system.width],
             log_det: 0.0,
-            inverted: false,
-            work: Aligned::default(),
             system,
         }
     }
@@ -95,12 +85,10 @@ impl<'s> Factor<'s> {
             pivots: self.pivots,
             leading_columns: self.leading_columns,
             weights: self.weights,
-            squares: self.squares,
-            inverse: self.inverse,
+            fronts: self.fronts,
             cross: self.cross,
             gram: self.gram,
             log_det: self.log_det,
-            inverted: self.inverted,
         }
     }
 
@@ -111,13 +99,10 @@ impl<'s> Factor<'s> {
             pivots: numbers.pivots,
             leading_columns: numbers.leading_columns,
             weights: numbers.weights,
-            squares: numbers.squares,
-            inverse: numbers.inverse,
+            fronts: numbers.fronts,
             cross: numbers.cross,
             gram: numbers.gram,
             log_det: numbers.log_det,
-            inverted: numbers.inverted,
-            work: Aligned::default(),
             system,
         }
     }
@@ -125,11 +110,19 @@ impl<'s> Factor<'s> {
     /// Factor at these λ̃.
     pub fn update(&mut self, team: &Team, lambda: Vec<Small>) -> Result<()> {
         self.lambda = lambda;
-        self.inverted = false;
         self.log_det = self.eliminate_leading(team)?;
         if self.system.symbolic.size > 0 {
-            self.assemble(team)?;
-            self.log_det += self.eliminate_fronts(team)?;
+            let symbolic = &self.system.symbolic;
+            let assembly = Assembly {
+                symbolic,
+                panels: &self.system.panels,
+                lambda: self.lambda.get(1..).unwrap_or_default(),
+                width: self.system.leading.width,
+                weights: &self.weights,
+                sign: 1.0,
+            };
+            assembly.fill(&mut self.fronts.squares, team)?;
+            self.log_det += self.fronts.eliminate(symbolic, team)?;
             self.eliminate_cross(team);
         }
         if self.log_det.is_finite() && self.gram.iter().all(|value| value.is_finite()) {
@@ -141,28 +134,14 @@ impl<'s> Factor<'s> {
         }
     }
 
+    /// λ̃ of the remaining groups.
+    pub fn rest_lambdas(&self) -> &[Small] {
+        self.lambda.get(1..).unwrap_or_default()
+    }
+
     /// λ̃ of a remaining group.
     pub fn rest_lambda(&self, group: u32) -> &Small {
         &self.lambda[group as usize + 1]
-    }
-
-    fn eliminate_fronts(&mut self, team: &Team) -> Result<f64> {
-        let fronts = &self.system.symbolic.fronts;
-        let mut log_det = 0.0;
-        for (s, front) in fronts.iter().enumerate() {
-            team.check_every(s)?;
-            let (before, after) = self
-                .squares
-                .split_at_mut(front.square + front.stride * front.size);
-            let square = &mut before[front.square..];
-            log_det += 2.0 * dense::eliminate(team, square, front.size, front.own, front.stride)?;
-            if let Some(parent) = front.parent {
-                let parent = &fronts[parent];
-                let offset = parent.square - (front.square + front.stride * front.size);
-                extend(front, square, &mut after[offset..], parent.stride);
-            }
-        }
-        Ok(log_det)
     }
 
     /// H and the complement's share of C'V⁻¹C.
@@ -187,92 +166,16 @@ impl<'s> Factor<'s> {
 
     /// x ← L⁻¹ x for a size × columns matrix.
     pub fn forward(&self, x: &mut [f64], columns: usize) {
-        for front in &self.system.symbolic.fronts {
-            self.on_front(front, x, columns, dense::forward);
-        }
+        self.fronts.forward(&self.system.symbolic, x, columns);
     }
 
     /// x ← L'⁻¹ x for a size × columns matrix.
     pub fn backward(&self, x: &mut [f64], columns: usize) {
-        for front in self.system.symbolic.fronts.iter().rev() {
-            self.on_front(front, x, columns, dense::backward);
-        }
-    }
-
-    fn on_front(
-        &self,
-        front: &Front,
-        x: &mut [f64],
-        columns: usize,
-        step: impl Fn(&[f64], usize, usize, usize, MatMut<'_, f64>),
-    ) {
-        let size = self.system.symbolic.size;
-        let mut local = Aligned::zeros(front.size * columns);
-        let place = |i: usize| {
-            if i < front.own {
-                front.start + i
-            } else {
-                front.below[i - front.own] as usize
-            }
-        };
-        for c in 0..columns {
-            (0..front.size).for_each(|i| local[i + c * front.size] = x[place(i) + c * size]);
-        }
-        let rhs = MatMut::from_column_major_slice_mut(&mut local, front.size, columns);
-        step(
-            &self.squares[front.square..],
-            front.size,
-            front.own,
-            front.stride,
-            rhs,
-        );
-        for c in 0..columns {
-            (0..front.size).for_each(|i| x[place(i) + c * size] = local[i + c * front.size]);
-        }
+        self.fronts.backward(&self.system.symbolic, x, columns);
     }
 
     /// M₂⁻¹ on the pattern of the fronts.
     pub fn invert(&mut self, team: &Team) -> Result<()> {
-        if self.inverted {
-            return Ok(());
-        }
-        let symbolic = &self.system.symbolic;
-        self.inverse.reserve(symbolic.squares);
-        for front in symbolic.fronts.iter().rev() {
-            let end = front.square + front.stride * front.size;
-            let (own, above) = self.inverse.split_at_mut(end);
-            let target = &mut own[front.square..];
-            if let Some(parent) = front.parent.map(|parent| &symbolic.fronts[parent]) {
-                let source = &above[parent.square - end..];
-                for (j, &column) in front.in_parent.iter().enumerate() {
-                    for (i, &row) in front.in_parent.iter().enumerate() {
-                        target[front.own + i + (front.own + j) * front.stride] =
-                            source[row as usize + column as usize * parent.stride];
-                    }
-                }
-            }
-            let factor = &mut self.squares[front.square..end];
-            dense::invert(
-                team,
-                factor,
-                target,
-                front.size,
-                front.own,
-                front.stride,
-                &mut self.work,
-            )?;
-        }
-        self.inverted = true;
-        Ok(())
-    }
-}
-
-/// Add a front's complement to its parent.
-fn extend(front: &Front, square: &[f64], parent: &mut [f64], stride: usize) {
-    for (j, &column) in front.in_parent.iter().enumerate() {
-        let source = &square[(front.own + j) * front.stride + front.own..];
-        for (i, &row) in front.in_parent.iter().enumerate().skip(j) {
-            parent[row as usize + column as usize * stride] += source[i];
-        }
+        self.fronts.invert(&self.system.symbolic, team)
     }
 }

@@ -284,6 +284,21 @@ impl Basis {
         user
     }
 
+    /// β in E's coordinates of one in the user's, kept columns only; no pilot is taken out.
+    pub fn from_user(&self, coordinates: &FixedCoordinates, user: &[f64]) -> Vec<f64> {
+        let mut moved = user.to_vec();
+        if let (true, Some(constant)) = (self.spanned, &coordinates.constant) {
+            let shift: f64 = (self.kept.iter().zip(user))
+                .map(|(&k, value)| coordinates.columns[k].shift * value)
+                .sum();
+            add_constant(&mut moved, &self.kept, constant, shift);
+        }
+        let scale = |&k: &usize| coordinates.columns[k].scale;
+        (self.kept.iter().map(scale).zip(moved))
+            .map(|(scale, value)| scale * value)
+            .collect()
+    }
+
     /// β in the user's coordinates, kept columns only.
     pub fn beta(&self, coordinates: &FixedCoordinates, beta: &[f64]) -> Vec<f64> {
         let scaled: Vec<f64> = beta

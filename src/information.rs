@@ -25,7 +25,7 @@ pub fn average(
     let vectors = Vectors {
         count,
         leading: &apply_to_leading(factor.system.leading.width, directions, z.0),
-        rest: apply_to_rest(factor, directions, z.1),
+        rest: apply_to_rest(&factor.system.symbolic, directions, z.1),
     };
     let inner = InnerProducts::new(factor, &vectors, team)?;
     let fixed = inner.fixed_part(factor, profile);

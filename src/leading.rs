@@ -5,6 +5,7 @@ use crate::factor::{Factor, LEVELS};
 use crate::gram::{self, add};
 use crate::lambda::Small;
 use crate::parallel::{piece, Shared, Team};
+use crate::symbolic::Symbolic;
 use crate::system::System;
 
 impl Factor<'_> {
@@ -102,8 +103,22 @@ fn element_weights(
     for column in target.chunks_exact_mut(r) {
         solve_lower(pivot, r, column, 1);
     }
+    let rest = lambdas.get(1..).unwrap_or_default();
+    scale_element(&system.symbolic, rest, e, r, target);
+}
+
+/// V ← VΛ₂ for the columns (r long) of one element.
+#[inline(always)]
+pub(crate) fn scale_element(
+    symbolic: &Symbolic,
+    lambda: &[Small],
+    e: usize,
+    r: usize,
+    target: &mut [f64],
+) {
+    let elements = &symbolic.elements;
     for entry in elements.range(e) {
-        let lambda = &lambdas[system.symbolic.group[elements.nodes[entry] as usize] as usize + 1];
+        let lambda = &lambda[symbolic.group[elements.nodes[entry] as usize] as usize];
         let columns = elements.entry(e, entry);
         let q = columns.len();
         let block = &mut target[columns.start * r..columns.end * r];

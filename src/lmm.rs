@@ -8,7 +8,7 @@ use crate::estimates::{estimates, unbounded, PERFECT};
 use crate::modes;
 use crate::multipliers;
 use crate::objective::{degrees, Profile};
-use crate::optimize::{Optimizer, Outcome, Reason, Report, Search, Settings};
+use crate::optimize::{Criterion, Optimizer, Outcome, Reason, Report, Search, Settings};
 use crate::parallel::Team;
 use crate::problem::{Parked, Problem};
 use crate::quadratic::norm;
@@ -101,7 +101,7 @@ pub fn fit(
 
 /// The optimum, by the chosen optimiser and, should it fail, by the next one.
 pub fn optimise(
-    problem: &mut Problem<'_, '_>,
+    problem: &mut impl Criterion,
     settings: &Settings,
     start: Vec<f64>,
     report: Report<'_>,
@@ -144,9 +144,15 @@ pub fn optimise(
     Ok((multipliers::snap(problem, outcome)?, messages))
 }
 
-fn without_parameters(problem: &mut Problem<'_, '_>) -> Result<Outcome> {
+fn without_parameters(problem: &mut impl Criterion) -> Result<Outcome> {
+    let criterion = problem.value(&[])?;
+    if !criterion.is_finite() {
+        return Err(Error::Convergence(
+            "the criterion cannot be evaluated".into(),
+        ));
+    }
     Ok(Outcome {
-        criterion: problem.value_at(problem.lambda(&[]))?,
+        criterion,
         theta: Vec::new(),
         gradient: Vec::new(),
         decrement: 0.0,

@@ -9,6 +9,7 @@ use crate::leading::{root_of_unit_plus, solve_lower, solve_upper};
 use crate::lmm::Fit;
 use crate::objective::Profile;
 use crate::parallel::Team;
+use crate::system::System;
 
 /// Conditional modes of every public term.
 pub struct Modes {
@@ -58,15 +59,27 @@ fn modes_of(factor: &Factor<'_>, of_c: Vec<f64>, scale: f64, theta: &[f64], team
     };
     let solution = Solution::new(factor, &directions);
     let answers = leading_answers(factor, &directions, &solution, team);
+    let spherical = |g: usize| match g {
+        0 => leading_modes(factor, &answers),
+        _ => by_level(system, &solution.modes(system.symbolic.size), g),
+    };
+    let spherical: Vec<Vec<f64>> = (0..system.groups.len()).map(spherical).collect();
+    Modes {
+        terms: by_term(system, &spherical, theta, scale),
+        ussq: spherical.iter().flatten().map(|u| u * u).sum(),
+    }
+}
+
+/// b = Λu of every public term in the user's columns, times `scale`, of the spherical effects of every
+/// group (levels × effects).
+pub fn by_term(
+    system: &System,
+    spherical: &[Vec<f64>],
+    theta: &[f64],
+    scale: f64,
+) -> Vec<Vec<f64>> {
     let mut terms = vec![Vec::new(); system.groups.iter().map(|group| group.terms.len()).sum()];
-    let mut ussq = 0.0;
-    for (g, group) in system.groups.iter().enumerate() {
-        let spherical = if g == 0 {
-            leading_modes(factor, &answers)
-        } else {
-            rest_modes(factor, &solution.modes(system.symbolic.size), g - 1)
-        };
-        ussq += spherical.iter().map(|u| u * u).sum::<f64>();
+    for (group, spherical) in system.groups.iter().zip(spherical) {
         let q = group.effects();
         let to_user = group.template.user_factor(&group.pick(theta));
         for (&term, block) in group.terms.iter().zip(&group.template.blocks) {
@@ -80,7 +93,7 @@ fn modes_of(factor: &Factor<'_>, of_c: Vec<f64>, scale: f64, theta: &[f64], team
                 .collect();
         }
     }
-    Modes { terms, ussq }
+    terms
 }
 
 /// û of the leading group: λ̃'Rⱼ'·answer.
@@ -102,12 +115,12 @@ fn leading_modes(factor: &Factor<'_>, answers: &[f64]) -> Vec<f64> {
     modes
 }
 
-/// û of a remaining group, by level.
-fn rest_modes(factor: &Factor<'_>, solution: &[f64], group: usize) -> Vec<f64> {
-    let symbolic = &factor.system.symbolic;
-    let q = factor.rest_lambda(group as u32).cols;
-    let mut modes = vec![0.0; factor.system.groups[group + 1].levels * q];
-    for node in (0..symbolic.nodes()).filter(|&node| symbolic.group[node] as usize == group) {
+/// Effects of a group other than the leading one, by level, of those in elimination order.
+pub fn by_level(system: &System, solution: &[f64], group: usize) -> Vec<f64> {
+    let symbolic = &system.symbolic;
+    let q = system.groups[group].effects();
+    let mut modes = vec![0.0; system.groups[group].levels * q];
+    for node in (0..symbolic.nodes()).filter(|&node| symbolic.group[node] as usize + 1 == group) {
         let level = symbolic.level[node] as usize;
         let columns = symbolic.columns(node);
         modes[level * q..level * q + columns.len()].copy_from_slice(&solution[columns]);
@@ -125,16 +138,27 @@ pub fn conditional_covariances(
     factor.invert(team)?;
     let factor = &*factor;
     let system = factor.system;
+    let blocks = |g: usize| match g {
+        0 => leading_blocks(factor),
+        _ => rest_blocks(system, &factor.fronts.inverse, g),
+    };
+    let blocks: Vec<Vec<Small>> = (0..system.groups.len()).map(blocks).collect();
+    Ok(covariances_by_term(system, &blocks, theta, variance))
+}
+
+/// ΛNΛ' of every public term in the user's columns, times `variance`: levels × effects × effects, of the
+/// diagonal blocks N of M⁻¹ of every group.
+pub fn covariances_by_term(
+    system: &System,
+    blocks: &[Vec<Small>],
+    theta: &[f64],
+    variance: f64,
+) -> Vec<Vec<f64>> {
     let mut terms = vec![Vec::new(); system.groups.iter().map(|group| group.terms.len()).sum()];
-    for (g, group) in system.groups.iter().enumerate() {
+    for (group, blocks) in system.groups.iter().zip(blocks) {
         let to_user = group.template.user_factor(&group.pick(theta));
-        let blocks = if g == 0 {
-            leading_blocks(factor)
-        } else {
-            rest_blocks(factor, g - 1)
-        };
         for (&term, block) in group.terms.iter().zip(&group.template.blocks) {
-            for inverse in &blocks {
+            for inverse in blocks {
                 let whole = to_user.times(inverse).times(&to_user.transposed());
                 for i in block.clone() {
                     terms[term].extend(block.clone().map(|j| whole.at(i, j) * variance));
@@ -142,7 +166,7 @@ pub fn conditional_covariances(
             }
         }
     }
-    Ok(terms)
+    terms
 }
 
 /// Diagonal blocks of M⁻¹ of the leading group: U + UB'·explained·BU with U = (I + B'B)⁻¹, a sum of
@@ -203,11 +227,11 @@ fn inverse_of_sum(product: &Small) -> Small {
     inverse
 }
 
-/// Diagonal blocks of M⁻¹ of a remaining group, by level.
-fn rest_blocks(factor: &Factor<'_>, group: usize) -> Vec<Small> {
-    let symbolic = &factor.system.symbolic;
-    let q = factor.rest_lambda(group as u32).cols;
-    let mut blocks = vec![Small::zeros(q, q); factor.system.groups[group + 1].levels];
+/// Diagonal blocks of M⁻¹ of a group other than the leading one, by level, from M₂⁻¹ on the fronts.
+pub fn rest_blocks(system: &System, inverse: &[f64], group: usize) -> Vec<Small> {
+    let symbolic = &system.symbolic;
+    let q = system.groups[group].effects();
+    let mut blocks = vec![Small::zeros(q, q); system.groups[group].levels];
     for front in &symbolic.fronts {
         let first = symbolic
             .scalar
@@ -215,7 +239,7 @@ fn rest_blocks(factor: &Factor<'_>, group: usize) -> Vec<Small> {
         for node in (first..symbolic.nodes())
             .take_while(|&node| symbolic.scalar[node] < front.start + front.own)
         {
-            if symbolic.group[node] as usize == group {
+            if symbolic.group[node] as usize + 1 == group {
                 let place = symbolic.scalar[node] - front.start;
                 let width = symbolic.columns(node).len();
                 let block = &mut blocks[symbolic.level[node] as usize];
@@ -225,7 +249,7 @@ fn rest_blocks(factor: &Factor<'_>, group: usize) -> Vec<Small> {
                         block.set(
                             a,
                             b,
-                            factor.inverse[front.square + place + a + (place + b) * front.stride],
+                            inverse[front.square + place + a + (place + b) * front.stride],
                         );
                     }
                 }

@@ -5,8 +5,7 @@
 
 use crate::error::Result;
 use crate::lambda::Small;
-use crate::optimize::Outcome;
-use crate::problem::Problem;
+use crate::optimize::{Criterion, Outcome};
 use crate::system::System;
 use faer::{MatRef, Side};
 
@@ -27,9 +26,9 @@ pub fn to_user(system: &System, theta: &[f64]) -> Vec<f64> {
 }
 
 /// Replace pivots that are all but zero by zero, if the criterion does not mind.
-pub fn snap(problem: &mut Problem<'_, '_>, mut outcome: Outcome) -> Result<Outcome> {
+pub fn snap(problem: &mut impl Criterion, mut outcome: Outcome) -> Result<Outcome> {
     let mut candidate = outcome.theta.clone();
-    for group in &problem.factor.system.groups {
+    for group in &problem.system().groups {
         let index = group.theta_index();
         let entries = group.template.entries();
         for (k, &(i, j)) in entries.iter().enumerate() {

@@ -147,6 +147,27 @@ fn cholesky(gram: &[f64], columns: &[&[f64]]) -> Result<Vec<f64>> {
     Ok(lower)
 }
 
+/// Lower Cholesky factor of a symmetric matrix in place (row-major); false where it is not positive definite.
+pub fn cholesky_in_place(matrix: &mut [f64], size: usize) -> bool {
+    for i in 0..size {
+        for j in 0..=i {
+            let known: f64 = (0..j)
+                .map(|l| matrix[i * size + l] * matrix[j * size + l])
+                .sum();
+            let value = matrix[i * size + j] - known;
+            if i == j && (value.is_nan() || value <= 0.0) {
+                return false;
+            }
+            matrix[i * size + j] = if i == j {
+                value.sqrt()
+            } else {
+                value / matrix[j * size + j]
+            };
+        }
+    }
+    true
+}
+
 /// x ← R_X'⁻¹ x for the lower triangle R_X' (row-major).
 pub fn solve_triangle(lower: &[f64], size: usize, x: &mut [f64]) {
     for i in 0..size {

@@ -21,6 +21,10 @@ pub trait Criterion {
     fn derivatives(&mut self) -> Result<Derivatives>;
     fn evaluations(&self) -> usize;
     fn system(&self) -> &System;
+    /// Does the model of the curvature miss part of the Hessian even at the optimum?
+    fn approximate(&self) -> bool {
+        false
+    }
 }
 
 /// Which method proposes the steps.
@@ -170,6 +174,7 @@ impl<'p, C: Criterion> Search<'p, C> {
         began: Instant,
     ) -> Self {
         Search {
+            correcting: problem.approximate(),
             problem,
             settings,
             report,
@@ -178,7 +183,6 @@ impl<'p, C: Criterion> Search<'p, C> {
             iterations: 0,
             blind: false,
             slow: 0,
-            correcting: false,
             correction: Vec::new(),
             bfgs: Vec::new(),
         }

@@ -2,24 +2,32 @@
 
 use crate::aligned::Aligned;
 use crate::factor::{Factor, LEVELS, NODES};
+use crate::lambda::Small;
 use crate::leading::solve_lower;
 use crate::parallel::{piece, Shared, Team};
+use crate::symbolic::Symbolic;
 use faer::linalg::matmul::matmul;
 use faer::reborrow::*;
 use faer::{Accum, MatMut, MatRef, Par};
 use std::ops::Range;
 
-impl Factor<'_> {
-    /// out = Σⱼ Vⱼ'xⱼ for x (r × columns per leading level, row-major) and V = W or F; size × columns.
-    pub fn collect(&self, team: &Team, values: &[f64], columns: usize, x: &[f64], out: &mut [f64]) {
-        let symbolic = &self.system.symbolic;
-        let (size, r) = (symbolic.size, self.system.leading.width);
-        let elements = &symbolic.elements;
+impl Symbolic {
+    /// out = Σⱼ Vⱼ'xⱼ for x (r × columns per leading level, row-major) and V like the elements' values;
+    /// size × columns.
+    pub fn collect(
+        &self,
+        team: &Team,
+        (values, r): (&[f64], usize),
+        columns: usize,
+        x: &[f64],
+        out: &mut [f64],
+    ) {
+        let (size, elements) = (self.size, &self.elements);
         let shared = Shared::new(out);
-        team.each(symbolic.nodes().div_ceil(NODES), |task| {
+        team.each(self.nodes().div_ceil(NODES), |task| {
             let mut row = vec![0.0; columns];
-            for node in piece(task, NODES, symbolic.nodes()) {
-                for k in 0..symbolic.columns(node).len() {
+            for node in piece(task, NODES, self.nodes()) {
+                for k in 0..self.columns(node).len() {
                     row.fill(0.0);
                     for &entry in elements.uses(node) {
                         let e = elements.owner[entry as usize] as usize;
@@ -36,26 +44,22 @@ impl Factor<'_> {
                     }
                     for (c, value) in row.iter().enumerate() {
                         // SAFETY: each row belongs to one task.
-                        unsafe {
-                            shared.range(symbolic.scalar[node] + k + c * size, 1)[0] = *value
-                        };
+                        unsafe { shared.range(self.scalar[node] + k + c * size, 1)[0] = *value };
                     }
                 }
             }
         });
     }
 
-    /// out += Λ₂' x for size × columns matrices.
-    pub fn add_scaled(&self, x: &[f64], columns: usize, out: &mut [f64]) {
-        let symbolic = &self.system.symbolic;
-        let size = symbolic.size;
-        for node in 0..symbolic.nodes() {
-            let (start, q) = (symbolic.scalar[node], symbolic.columns(node).len());
-            let lambda = self.rest_lambda(symbolic.group[node]);
+    /// out += Λ₂' x for size × columns matrices; `lambda` of the remaining groups.
+    pub fn add_scaled(&self, lambda: &[Small], x: &[f64], columns: usize, out: &mut [f64]) {
+        for node in 0..self.nodes() {
+            let (start, q) = (self.scalar[node], self.columns(node).len());
+            let lambda = &lambda[self.group[node] as usize];
             for c in 0..columns {
                 for i in 0..q {
-                    out[start + i + c * size] += (i..q)
-                        .map(|l| lambda.at(l, i) * x[start + l + c * size])
+                    out[start + i + c * self.size] += (i..q)
+                        .map(|l| lambda.at(l, i) * x[start + l + c * self.size])
                         .sum::<f64>();
                 }
             }
@@ -63,33 +67,28 @@ impl Factor<'_> {
     }
 
     /// x ← Λ₂ x for a size × columns matrix.
-    pub fn scale(&self, x: &mut [f64], columns: usize) {
-        let symbolic = &self.system.symbolic;
-        for node in 0..symbolic.nodes() {
-            let (start, lambda) = (
-                symbolic.scalar[node],
-                self.rest_lambda(symbolic.group[node]),
-            );
+    pub fn scale(&self, lambda: &[Small], x: &mut [f64], columns: usize) {
+        for node in 0..self.nodes() {
+            let (start, lambda) = (self.scalar[node], &lambda[self.group[node] as usize]);
             for c in 0..columns {
-                let from = start + c * symbolic.size;
-                for i in (0..symbolic.columns(node).len()).rev() {
+                let from = start + c * self.size;
+                for i in (0..self.columns(node).len()).rev() {
                     x[from + i] = (0..=i).map(|l| lambda.at(i, l) * x[from + l]).sum();
                 }
             }
         }
     }
 
-    /// (residual Z̃₂'Z̃₂) x for a size × columns matrix.
-    pub fn residual_product(&self, x: &[f64], columns: usize) -> Aligned {
-        let symbolic = &self.system.symbolic;
-        let size = symbolic.size;
+    /// P x for a size × columns matrix and the symmetric P in the fronts' panels.
+    pub fn panel_product(&self, panels: &[f64], x: &[f64], columns: usize) -> Aligned {
+        let size = self.size;
         let mut out = Aligned::zeros(size * columns);
-        for front in &symbolic.fronts {
+        for front in &self.fronts {
             let (own, below) = (front.own, front.size - front.own);
             // SAFETY: a front's panel is size × own with this stride.
             let panel = unsafe {
                 MatRef::from_raw_parts(
-                    self.system.panels[front.panel..].as_ptr(),
+                    panels[front.panel..].as_ptr(),
                     front.size,
                     own,
                     1,
@@ -127,6 +126,29 @@ impl Factor<'_> {
             }
         }
         out
+    }
+}
+
+impl Factor<'_> {
+    /// Σⱼ Vⱼ'xⱼ, see `Symbolic::collect`, for V = W or F.
+    pub fn collect(&self, team: &Team, values: &[f64], columns: usize, x: &[f64], out: &mut [f64]) {
+        let r = self.system.leading.width;
+        (self.system.symbolic).collect(team, (values, r), columns, x, out);
+    }
+
+    /// out += Λ₂' x.
+    pub fn add_scaled(&self, x: &[f64], columns: usize, out: &mut [f64]) {
+        (self.system.symbolic).add_scaled(self.rest_lambdas(), x, columns, out);
+    }
+
+    /// x ← Λ₂ x.
+    pub fn scale(&self, x: &mut [f64], columns: usize) {
+        (self.system.symbolic).scale(self.rest_lambdas(), x, columns);
+    }
+
+    /// (residual Z̃₂'Z̃₂) x.
+    pub fn residual_product(&self, x: &[f64], columns: usize) -> Aligned {
+        (self.system.symbolic).panel_product(&self.system.panels, x, columns)
     }
 
     /// Largest relative residual of M₂x = b for a fixed b: guards the factorisation.

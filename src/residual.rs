@@ -88,16 +88,9 @@ fn subtract_explained(system: &System, panels: &mut Aligned, team: &Team) -> Res
                 let e = e as usize;
                 let values =
                     &system.values[elements.columns[e] * width..elements.columns[e + 1] * width];
-                add_products(
-                    width,
-                    (values, values),
-                    elements.places(e),
-                    job.from..job.to,
-                    front.stride,
-                    target,
-                );
+                let (places, front) = (elements.places(e), (job.from..job.to, front.stride));
+                add_products(width, (values, values), -1.0, places, front, target);
             }
-            target.iter_mut().for_each(|value| *value = -*value);
         }
     });
     team.check()
@@ -188,7 +181,7 @@ fn add_grams(system: &System, sums: &CrossProducts, panels: &mut [f64]) {
 }
 
 /// Copy the lower triangle of the fronts' own blocks to the upper one, tile by tile.
-fn mirror(symbolic: &Symbolic, panels: &mut Aligned, team: &Team) -> Result<()> {
+pub(crate) fn mirror(symbolic: &Symbolic, panels: &mut Aligned, team: &Team) -> Result<()> {
     let shared = Shared::new(panels);
     let tasks = tasks(&symbolic.fronts, |front| front.own);
     team.each(tasks.len(), |task| {

@@ -117,7 +117,11 @@ impl Images {
         let (count, total) = (directions.len(), directions.len() * columns.len());
         let mut rest = Aligned::zeros(size * total);
         for (c, column) in columns.clone().enumerate() {
-            let part = apply_to_rest(factor, directions, self.rest_column(column));
+            let part = apply_to_rest(
+                &factor.system.symbolic,
+                directions,
+                self.rest_column(column),
+            );
             rest[c * count * size..(c + 1) * count * size].copy_from_slice(&part);
         }
         let leading = |j: usize, out: &mut [f64]| {

@@ -33,6 +33,15 @@ def templates(theta: Array, sizes: Sequence[int]) -> list[Array]:
     return result
 
 
+def indicator(term: Term) -> Array:
+    """Z_t as an explicit n × (levels · q) matrix, level by level."""
+    columns, codes = term
+    n, q = columns.shape
+    Z = np.zeros((n, codes.max() + 1, q))
+    Z[np.arange(n), codes] = columns
+    return Z.reshape(n, -1)
+
+
 @dataclass(frozen=True)
 class Solution:
     """Everything at one θ."""
@@ -54,14 +63,6 @@ class DenseModel:
     weights: Array | None = None
     offset: Array | None = None
 
-    def indicator(self, term: Term) -> Array:
-        """Z_t as an explicit n × (levels · q) matrix, level by level."""
-        columns, codes = term
-        n, q = columns.shape
-        Z = np.zeros((n, codes.max() + 1, q))
-        Z[np.arange(n), codes] = columns
-        return Z.reshape(n, -1)
-
     def relative_covariance(self, theta: Array) -> list[Array]:
         """Λ_tΛ_t' per term, repeated over the levels."""
         sizes = [columns.shape[1] for columns, _ in self.terms]
@@ -74,7 +75,7 @@ class DenseModel:
         n, p = self.X.shape
         y = self.y - (0.0 if self.offset is None else self.offset)
         w = np.ones(n) if self.weights is None else self.weights
-        Z = [self.indicator(term) for term in self.terms]
+        Z = [indicator(term) for term in self.terms]
         D = self.relative_covariance(theta)
         V = np.diag(1 / w) + sum(z @ d @ z.T for z, d in zip(Z, D, strict=True))
         L = np.linalg.cholesky(V)

@@ -46,12 +46,19 @@ def _load(name: str) -> pd.DataFrame:
     return frame
 
 
-def model_ids() -> list[str]:
-    """Every linear mixed model with reference results."""
+def model_ids(*, generalised: bool = False) -> list[str]:
+    """Every linear, or every generalised, mixed model with reference results."""
     names = sorted(path.stem for path in (ROOT / "models").glob("*.json"))
-    return [name for name in names if not name.startswith("lm_")]
+    mixed = [name for name in names if not name.startswith("lm_")]
+    return [name for name in mixed if bool(model(name).get("family")) == generalised]
 
 
+def linear(entries: dict[str, Any]) -> dict[str, Any]:
+    """The entries of an inference file that belong to linear models."""
+    return {name: entry for name, entry in entries.items() if not entry.get("family")}
+
+
+@functools.cache
 def model(name: str) -> dict[str, Any]:
     return read_json(f"models/{name}.json")
 

@@ -11,7 +11,7 @@ import pytest
 
 import mixedmodels as mm
 import reference_data
-from dense_model import DenseModel, templates
+from dense_model import DenseModel, indicator, templates
 from mixedmodels.ddf import (
     covariance,
     f_test,
@@ -124,7 +124,7 @@ def test_products_against_dense_algebra(weighted: bool) -> None:
     m = mm.lmer("y ~ x + (x | a) + (1 | b)", d, weights="w")
     X, columns = np.column_stack([np.ones(n), x]), np.column_stack([np.ones(n), x])
     dense = DenseModel(y, X, [(columns, a), (np.ones((n, 1)), b)], weights=w)
-    Z = [dense.indicator(term) for term in dense.terms]
+    Z = [indicator(term) for term in dense.terms]
     V = np.diag(1 / w) + sum(
         z @ D @ z.T for z, D in zip(Z, dense.relative_covariance(m.theta), strict=True)
     )

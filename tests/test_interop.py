@@ -67,6 +67,16 @@ class TestMarginalEffects:
         found = package.predictions(mm.interop.to_marginaleffects(linear))
         np.testing.assert_allclose(found["estimate"].to_numpy(), linear.fitted)
 
+    def test_generalised_models_predict_means(self, package: Any) -> None:
+        data = reference_data.load("cbpp")
+        m = mm.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", data)
+        found = package.predictions(mm.interop.to_marginaleffects(m))
+        mu = m.predict(re_form=False)
+        np.testing.assert_allclose(found["estimate"].to_numpy(), mu)
+        X = m._design.fixed_matrix()
+        errors = mu * (1 - mu) * np.sqrt(np.einsum("ij,jk,ik->i", X, m.vcov.to_numpy(), X))
+        np.testing.assert_allclose(found["std_error"].to_numpy(), errors, rtol=1e-4)
+
     def test_refusals(self, model: Any, package: Any) -> None:
         data = reference_data.load("sleepstudy")
         given = mm.lm("Reaction ~ Days", data, offset=np.ones(len(data)))
@@ -107,6 +117,12 @@ class TestMakeTables:
         keys = model.__maketables_default_stat_keys__
         assert len(set(keys)) == len(keys)
         assert {"N", "aic", "SD residual", "Correlation (Intercept), month by clinic"} <= set(keys)
+
+    def test_no_residual_where_there_is_none(self) -> None:
+        formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        m = mm.glmer(formula, reference_data.load("cbpp"))
+        assert m.__maketables_stat__("SD residual") is None
+        assert m.__maketables_stat__("SD (Intercept) by herd") == m.varcorr.terms[0].sd[0]
 
     def test_tables(self, model: Any) -> None:
         package = pytest.importorskip("maketables")

@@ -266,7 +266,7 @@ def test_ordinary_regression() -> None:
     np.testing.assert_allclose(first_ten(m.residuals()), ref["residuals"], rtol=1e-9)
 
 
-LRT = reference_data.read_json("inference/anova_lrt.json")["tables"]
+LRT = reference_data.linear(reference_data.read_json("inference/anova_lrt.json")["tables"])
 
 
 @pytest.mark.parametrize("name", LRT)
@@ -292,7 +292,7 @@ def test_likelihood_ratio(name: str, refit: str) -> None:
                 assert row[column] == pytest.approx(expected[key], rel=1e-5, abs=2e-6), column
 
 
-ICC = reference_data.read_json("inference/icc_r2.json")["models"]
+ICC = reference_data.linear(reference_data.read_json("inference/icc_r2.json")["models"])
 
 
 @pytest.mark.parametrize("name", ICC)

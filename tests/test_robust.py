@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import clinic
 import mixedmodels as mm
 import reference_data
-from dense_model import DenseModel, Term
+from dense_model import DenseModel, Term, indicator
 from mixedmodels import bias_reduction
 
 Array = NDArray[np.float64]
@@ -30,7 +30,7 @@ def dense_variance(m: Any, terms: list[Term]) -> tuple[Array, Array]:
     if terms:
         model = DenseModel(m._response, X, terms)
         for term, D in zip(terms, model.relative_covariance(m.theta), strict=True):
-            Z = model.indicator(term)
+            Z = indicator(term)
             V += Z @ D @ Z.T
     return X, V
 

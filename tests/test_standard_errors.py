@@ -8,7 +8,8 @@ import pytest
 import mixedmodels as mm
 import reference_data
 from mixedmodels.parameters import sds_and_correlations
-from mixedmodels.standard_errors import sd_correlation_errors
+from mixedmodels.standard_errors import covariance_slopes, sd_correlation_errors
+from mixedmodels.varcorr import templates
 
 LMERTEST = sorted(path.stem for path in (reference_data.ROOT / "inference").glob("lmertest_*.json"))
 
@@ -69,3 +70,21 @@ def test_no_standard_error_on_the_boundary() -> None:
     assert np.isnan(table["std_error"].iloc[0])
     assert table["std_error"].iloc[1] > 0
     assert "boundary" in table.notes[0]
+
+
+@pytest.mark.parametrize("sizes", [[1], [2], [3, 1], [2, 2]])
+def test_covariance_slopes_by_differences(sizes: list[int]) -> None:
+    """∂(λλ')/∂θ, lower triangles in θ's order."""
+    count = sum(q * (q + 1) // 2 for q in sizes)
+    theta = np.random.default_rng(0).normal(size=count)
+
+    def gamma(theta: np.ndarray) -> np.ndarray:
+        squares = [template @ template.T for template in templates(theta, sizes)]
+        columns = [square[np.triu_indices(len(square))[::-1]] for square in squares]
+        return np.concatenate(columns)
+
+    step = 1e-6
+    expected = [
+        (gamma(theta + step * e) - gamma(theta - step * e)) / (2 * step) for e in np.eye(count)
+    ]
+    np.testing.assert_allclose(covariance_slopes(theta, sizes), np.array(expected).T, atol=1e-8)

@@ -22,14 +22,17 @@ from .errors import (
     MixedModelsError,
     MixedModelsWarning,
     RankDeficiencyWarning,
+    SeparationWarning,
     SingularFitWarning,
 )
 
 if TYPE_CHECKING:
-    from . import datasets, interop
+    from . import datasets, families, interop
     from .control import Control
     from .emmeans import MarginalMeans
     from .fit import lm, lmer, lmer_arrays
+    from .generalised_fit import glm, glmer
+    from .generalised_model import GeneralizedLinearMixedModel, GeneralizedLinearModel
     from .lrt import BoundaryWarning, LikelihoodRatioTable, anova
     from .model import LinearMixedModel, LinearModel
     from .parametric_bootstrap import Bootstrap, bootstrap
@@ -50,6 +53,8 @@ __all__ = [
     "ConvergenceWarning",
     "DataError",
     "FormulaError",
+    "GeneralizedLinearMixedModel",
+    "GeneralizedLinearModel",
     "InsufficientMemoryError",
     "InternalError",
     "LikelihoodRatioTable",
@@ -61,6 +66,7 @@ __all__ = [
     "MixedModelsWarning",
     "RankDeficiencyWarning",
     "Refits",
+    "SeparationWarning",
     "SingularFitWarning",
     "__version__",
     "anova",
@@ -68,6 +74,9 @@ __all__ = [
     "bootstrap_lrt",
     "datasets",
     "exact_rlrt",
+    "families",
+    "glm",
+    "glmer",
     "interop",
     "lm",
     "lmer",
@@ -81,6 +90,8 @@ _LAZY = {
     "BootstrapLRT": "parametric_lrt",
     "BoundaryWarning": "lrt",
     "Control": "control",
+    "GeneralizedLinearMixedModel": "generalised_model",
+    "GeneralizedLinearModel": "generalised_model",
     "LikelihoodRatioTable": "lrt",
     "LinearMixedModel": "model",
     "LinearModel": "model",
@@ -90,6 +101,8 @@ _LAZY = {
     "bootstrap": "parametric_bootstrap",
     "bootstrap_lrt": "parametric_lrt",
     "exact_rlrt": "rlrt",
+    "glm": "generalised_fit",
+    "glmer": "generalised_fit",
     "lm": "fit",
     "lmer": "fit",
     "lmer_arrays": "fit",
@@ -102,7 +115,7 @@ def __getattr__(name: str) -> Any:
 
     if name in _LAZY:
         value = getattr(import_module(f".{_LAZY[name]}", __name__), name)
-    elif name in ("datasets", "interop"):
+    elif name in ("datasets", "families", "interop"):
         return import_module(f".{name}", __name__)
     elif name == "__version__":
         value = _version()

@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from .columns import Table
 from .errors import DataError
+from .generalised import Generalised
 from .rows import linear_part
 
 if TYPE_CHECKING:
     from .fitted import FittedModel
 
 __all__ = ["augment"]
+
+Array = NDArray[np.float64]
 
 
 def augment(model: FittedModel, data: Any = None) -> pd.DataFrame:
@@ -26,8 +30,10 @@ def augment(model: FittedModel, data: Any = None) -> pd.DataFrame:
     return frame
 
 
-def _values(model: FittedModel) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
+def _values(model: FittedModel) -> dict[str, Array]:
     """What is added, one value a row used; for an ordinary regression as broom's augment.lm."""
+    if isinstance(model, Generalised):
+        return _generalised_values(model)
     m, fitted = model._matrices, model._fitted
     residuals = model._response - fitted
     if not m.terms:
@@ -46,6 +52,29 @@ def _values(model: FittedModel) -> dict[str, np.ndarray[Any, np.dtype[np.float64
         ".sqrtrwt": root,
         ".weights": weights,
         ".wtres": root * residuals,
+    }
+
+
+def _generalised_values(model: Generalised) -> dict[str, Array]:
+    """As lme4's fields: .sqrtrwt is √(w/V(μ)), .sqrtXwt that times dμ/dη."""
+    m, eta, mu = model._matrices, model._linear_predictor, model._fitted
+    residuals = model._residuals("deviance")
+    if not m.terms:
+        return {".fitted": eta, ".resid": residuals}
+    offset = np.zeros(model.nobs) if m.offset is None else m.offset
+    family = model._kernel_family
+    root = np.sqrt(model._prior_weights / np.asarray(family.variance(mu)))
+    return {
+        ".fitted": eta,
+        ".resid": residuals,
+        ".fixed": linear_part(model, np.asarray(model._fit.beta)) + offset,
+        ".mu": mu,
+        ".offset": offset,
+        ".sqrtXwt": root * np.asarray(family.mean_slope(eta)),
+        ".sqrtrwt": root,
+        ".weights": model._prior_weights,
+        ".wtres": root * (model._response - mu),
+        ".eta": eta,
     }
 
 

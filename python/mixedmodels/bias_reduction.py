@@ -44,7 +44,7 @@ from .rows import group_codes, linear_part
 from .varcorr import templates
 
 if TYPE_CHECKING:
-    from .fitted import FittedModel
+    from .linear import Linear
 
 __all__ = ["BiasReduced", "bias_reduced"]
 
@@ -83,7 +83,7 @@ class BiasReduced:
         return np.nan if determined else float(trace**2 / squares)
 
 
-def bias_reduced(model: FittedModel, clusters: Clusters, root: Array, basis: Array) -> BiasReduced:
+def bias_reduced(model: Linear, clusters: Clusters, root: Array, basis: Array) -> BiasReduced:
     """The adjusted scores and their covariances.
 
     Parameters
@@ -123,7 +123,7 @@ def bias_reduced(model: FittedModel, clusters: Clusters, root: Array, basis: Arr
 # --- Rows ---
 
 
-def _places(model: FittedModel, clusters: Clusters) -> tuple[list[Codes], Codes]:
+def _places(model: Linear, clusters: Clusters) -> tuple[list[Codes], Codes]:
     """Where in the Gram matrix of its cluster each row has the first column of each term and,
     last, of V⁻¹U, (n,); and how many random effects each cluster has, (clusters,)."""
     width = np.zeros(clusters.count, dtype=np.intp)
@@ -146,9 +146,7 @@ def _numbered(codes: Codes, clusters: Clusters) -> tuple[Codes, Codes]:
     return number, count
 
 
-def _columns(
-    model: FittedModel, places: list[Codes], root: Array, basis: Array
-) -> Iterator[Column]:
+def _columns(model: Linear, places: list[Codes], root: Array, basis: Array) -> Iterator[Column]:
     """The columns of [L V⁻¹U V⁻¹e], over √w: a row has those of its own levels only."""
     terms = model._matrices.terms
     lambdas = templates(model._fit.theta, [len(term.columns) for term in terms])
@@ -162,7 +160,7 @@ def _columns(
     yield model._response - model._fitted, places[-1] + len(root)
 
 
-def _solved(model: FittedModel, root: Array, basis: Array) -> Iterator[Array]:
+def _solved(model: Linear, root: Array, basis: Array) -> Iterator[Array]:
     """V⁻¹U by column, over √w: x − Zb with the b that x, taken for a response, would have."""
     by_column = model._fit.fixed_modes() if model._matrices.terms else []
     for k, beta in enumerate(basis):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .confint import percent
 from .distributions import check_level, normal_quantile
 from .errors import ArgumentError
+from .generalised import Generalised
 from .parameters import covariance_parameters
 from .parametric_bootstrap import Bootstrap, IntervalType
 from .refits import Refits
@@ -196,6 +197,11 @@ def jackknife(model: FittedModel, n_threads: int | None = None) -> Refits:
     A block is one level of the coarsest grouping factor, or several where there are more than 100;
     in an ordinary regression a block is of rows.
     """
+    if isinstance(model, Generalised):
+        raise ArgumentError(
+            "BCa intervals need a jackknife, which generalised models do not have: use "
+            'type="percentile" or "basic"'
+        )
     terms = model._matrices.terms
     units = min([len(term.levels) for term in terms], default=model.nobs)
     if units < 3:

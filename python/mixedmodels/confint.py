@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .call import check_threads
 from .coefficients import tested_columns
 from .ddf import describe, resolve, t_tests
 from .distributions import check_level, normal_quantile
 from .errors import ArgumentError
-from .fitted import check_threads
-from .model import LinearMixedModel
+from .model import LinearModel
 from .profile import Profiled, chosen, profiled_parameters, trace
 from .tables import ResultTable
 
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["confint", "percent"]
 
 Array = NDArray[np.float64]
+
+SCALES = {  # of Wald intervals that are not symmetric
+    "theta": "standard deviations on the log scale, correlations on Fisher's z",
+    "dispersion": "dispersion on the log scale",
+}
 
 
 def confint(
@@ -49,8 +54,8 @@ def confint(
     if method == "boot":
         options = {"n_threads": n_threads, "progress": progress}
         return _bootstrapped(model, parm, level, nsim, seed, boot_type, options)
-    if not isinstance(model, LinearMixedModel):
-        return _wald_linear(model, parm, level, ddf)
+    if isinstance(model, LinearModel):
+        return _exact(model, parm, level, ddf)
     if method == "wald":
         return _wald(model, parm, level, ddf)
     return _profiled(model, parm, level, n_threads)
@@ -90,7 +95,7 @@ def _table(
 
 
 def _profiled(
-    model: LinearMixedModel,
+    model: FittedModel,
     parm: str | Sequence[str] | None,
     level: float,
     n_threads: int | None,
@@ -98,7 +103,7 @@ def _profiled(
     found = trace(model, parm, normal_quantile([0.5 + level / 2]), n_threads)
     ends = [[s.values[-1] if len(s.values) else np.nan for s in pair] for pair in found.sides]
     notes = list(found.notes)
-    undefined = [p.name for p in found.parameters if np.isnan(p.estimate)]
+    undefined = [p.name for p in found.parameters if p.is_correlation and np.isnan(p.estimate)]
     if undefined:
         notes.append(
             f"{', '.join(undefined)}: a standard deviation is estimated as zero, so the "
@@ -112,7 +117,7 @@ def _profiled(
 
 
 def _wald(
-    model: LinearMixedModel, parm: str | Sequence[str] | None, level: float, ddf: str | None
+    model: FittedModel, parm: str | Sequence[str] | None, level: float, ddf: str | None
 ) -> ResultTable:
     method = resolve(model, ddf)
     everything = profiled_parameters(model)
@@ -125,19 +130,14 @@ def _wald(
     ]
     errors = np.array([p.std_error for p in parameters])
     lost = [p.name for p, row in zip(parameters, ends, strict=True) if np.isnan(row).any()]
-    notes = (
-        [
-            f"{', '.join(lost)}: on the boundary of its range, where Wald intervals do not exist; "
-            "use method='profile'."
-        ]
-        if lost
-        else []
-    )
-    title = (
-        f"Wald intervals, {level:.4g} coverage; fixed effects by {describe(method)}, standard "
-        "deviations on the log scale, correlations on Fisher's z"
-    )
-    return _table(parameters, ends, level, title, notes, std_error=errors)
+    notes = [
+        f"{', '.join(lost)}: on the boundary of its range, where Wald intervals do not exist; use "
+        "method='profile'."
+    ]
+    scales = [text for kind, text in SCALES.items() if any(p.kind == kind for p in everything)]
+    by = ", ".join([f"fixed effects by {describe(method)}", *scales])
+    title = f"Wald intervals, {level:.4g} coverage; {by}"
+    return _table(parameters, ends, level, title, notes if lost else [], std_error=errors)
 
 
 def _transformed(parameter: Profiled, z: float) -> tuple[float, float]:
@@ -158,7 +158,7 @@ def _fixed_ends(model: FittedModel, level: float, ddf: str | None) -> Array:
     return np.column_stack([columns["conf_low"], columns["conf_high"]])
 
 
-def _wald_linear(
+def _exact(
     model: FittedModel, parm: str | Sequence[str] | None, level: float, ddf: str | None
 ) -> ResultTable:
     """An ordinary regression: exact t intervals, by profile and by Wald alike."""

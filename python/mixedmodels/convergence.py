@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -15,12 +15,13 @@ from .lazy import lazy
 from .varcorr import VarCorr, templates
 
 if TYPE_CHECKING:
-    from ._core import Fit
+    from ._core import Fit, GeneralizedFit
     from .model_matrix import TermInfo
 
 __all__ = ["Convergence", "warn_about_fit"]
 
 Array = NDArray[np.float64]
+KernelFit: TypeAlias = "Fit | GeneralizedFit"
 
 # Parameters × effects² up to which a gradient for every parameter costs milliseconds at most.
 SMALL = 200_000
@@ -35,7 +36,7 @@ class Convergence:
     >>> m.convergence.eigenvalues                                              # doctest: +SKIP
     """
 
-    def __init__(self, fit: Fit, terms: tuple[TermInfo, ...]):
+    def __init__(self, fit: KernelFit, terms: tuple[TermInfo, ...]):
         self._fit = fit
         self._terms = terms
 
@@ -101,8 +102,11 @@ class Convergence:
 
     @property
     def hessian(self) -> Array:
-        """Second derivatives of the criterion in θ at θ̂, shape (n_theta, n_theta); made on
-        demand."""
+        """Second derivatives of the criterion at the optimum; made on demand.
+
+        In θ, shape (n_theta, n_theta); of a generalised model in (θ, β kept, the logarithm of the
+        dispersion where that is estimated).
+        """
         return self._hessian.copy()
 
     @lazy
@@ -111,8 +115,7 @@ class Convergence:
 
     @property
     def eigenvalues(self) -> Array:
-        """Eigenvalues of `hessian`, ascending, shape (n_theta,); all above zero at a regular
-        optimum."""
+        """Eigenvalues of `hessian`, ascending; all above zero at a regular optimum."""
         return self._eigenvalues.copy()
 
     @property
@@ -162,7 +165,7 @@ def term_label(term: TermInfo) -> str:
     return f"({' + '.join(columns)} | {term.group})"
 
 
-def singular_message(fit: Fit, terms: tuple[TermInfo, ...]) -> str:
+def singular_message(fit: KernelFit, terms: tuple[TermInfo, ...]) -> str:
     """What is singular, and what to do about it."""
     varcorr = VarCorr.from_theta(np.asarray(fit.theta), fit.sigma, terms)
     multipliers = np.asarray(fit.multipliers)
@@ -201,7 +204,7 @@ def is_small(terms: tuple[TermInfo, ...]) -> bool:
     return 0 < sum(q * (q + 1) // 2 for q in sizes) * effects**2 <= SMALL
 
 
-def flat_message(fit: Fit, terms: tuple[TermInfo, ...]) -> str:
+def flat_message(fit: KernelFit, terms: tuple[TermInfo, ...]) -> str:
     """What to tell where the criterion does not depend on a variance; empty elsewhere."""
     flat = _repeated_terms(terms) or (_flat_terms(fit, terms) if is_small(terms) else [])
     if not flat:
@@ -222,7 +225,7 @@ def _repeated_terms(terms: tuple[TermInfo, ...]) -> list[str]:
     return list(dict.fromkeys(term_label(term) for term in shared))
 
 
-def _flat_terms(fit: Fit, terms: tuple[TermInfo, ...]) -> list[str]:
+def _flat_terms(fit: KernelFit, terms: tuple[TermInfo, ...]) -> list[str]:
     """Terms with a parameter along which the criterion has no curvature.
 
     Steps are relative to the standard deviation that a parameter belongs to, so that the units of
@@ -237,16 +240,28 @@ def _flat_terms(fit: Fit, terms: tuple[TermInfo, ...]) -> list[str]:
         for scale in np.diag(template)[np.triu_indices(len(template))[1]]:
             moved = theta.copy()
             moved[k] += 0.01 * scale
-            if scale > 0 and abs(scale * fit.gradient(moved)[k]) < 1e-8:
+            if scale > 0 and abs(scale * _gradient(fit, moved)[k]) < 1e-8:
                 flat.append(term_label(term))
             k += 1
     return list(dict.fromkeys(flat))
 
 
-def warn_about_fit(fit: Fit, terms: tuple[TermInfo, ...], fixed_names: tuple[str, ...]) -> None:
+def _gradient(fit: KernelFit, theta: Array) -> Array:
+    """The criterion's gradient at other covariance parameters, with which it begins."""
+    from . import _core
+
+    if isinstance(fit, _core.Fit):
+        return fit.gradient(theta)
+    return fit.gradient(theta, fit.beta, fit.dispersion)
+
+
+def warn_about_fit(
+    fit: KernelFit, terms: tuple[TermInfo, ...], fixed_names: tuple[str, ...]
+) -> None:
     """Issue the warnings a fresh fit deserves."""
-    if fit.dropped:
-        names = ", ".join(fixed_names[j] for j in fit.dropped)
+    dropped = np.flatnonzero(np.isnan(np.asarray(fit.beta)))
+    if len(dropped):
+        names = ", ".join(fixed_names[j] for j in dropped)
         message = (
             f"the fixed effects are rank deficient: dropped {names}, which the columns before "
             "determine (NaN in m.fixef); simplify the formula, or look for cells without data"

@@ -15,7 +15,7 @@ in `kenward_roger.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from .errors import ArgumentError
 
 if TYPE_CHECKING:
     from .fitted import FittedModel
+    from .linear import Linear
 
 __all__ = [
     "DdfMethod",
@@ -77,28 +78,33 @@ class FTest:
 
 
 def resolve(model: FittedModel, ddf: str | None) -> DdfMethod:
-    """The method meant by the caller: None is "satterthwaite" for mixed models, "residual" for
-    ordinary regressions.
+    """The method meant by the caller: None is "satterthwaite" for linear mixed models, "residual"
+    for ordinary regressions, "asymptotic" for generalised models.
 
     Raises
     ------
     ArgumentError
         For a name that is no method, and for one that the model does not allow.
     """
-    mixed = bool(model._matrices.terms)
-    chosen = ("satterthwaite" if mixed else "residual") if ddf is None else ddf
+    available = model._ddf_methods
+    chosen = available[0] if ddf is None else ddf
     if isinstance(chosen, str):
         chosen = chosen.lower().replace("_", "-").replace(" ", "-")
     if chosen not in get_args(DdfMethod):
         raise ArgumentError(f"ddf={ddf!r}: choose one of {', '.join(get_args(DdfMethod))}")
-    if not mixed and chosen in ("satterthwaite", "kenward-roger"):
+    if chosen not in available:
+        raise ArgumentError(
+            f"ddf={ddf!r} is for linear models: a generalised model's tests are asymptotic. Leave "
+            f"the argument out, or choose {' or '.join(map(repr, available))}"
+        )
+    if not model._matrices.terms and chosen in ("satterthwaite", "kenward-roger"):
         return "residual"  # exact: both reduce to it without random effects
-    if chosen == "kenward-roger" and not model._fit.reml:
+    if chosen == "kenward-roger" and not _linear(model)._fit.reml:
         raise ArgumentError(
             "ddf='kenward-roger' is derived for REML fits and this one is by maximum likelihood: "
             "use m.update(REML=True), or ddf='satterthwaite'"
         )
-    return chosen  # type: ignore[return-value]
+    return chosen
 
 
 def describe(ddf: str) -> str:
@@ -143,7 +149,7 @@ def f_test(
     gap = (L @ _estimates(model) - values) / model.sigma
     statistic = _wald(rows, inner, gap) / len(L)
     if method == "kenward-roger":
-        den_df, scale = model._kenward_roger.joint_degrees(rows)
+        den_df, scale = _linear(model)._kenward_roger.joint_degrees(rows)
     else:
         den_df, scale = _joint_degrees(model, L, method), 1.0
     statistic *= scale
@@ -153,7 +159,8 @@ def f_test(
 def _in_basis(model: FittedModel, L: Array, method: DdfMethod) -> tuple[Array, Array]:
     """Rows L S, and Φ_A/σ² in the basis of S: the identity but for Kenward and Roger."""
     if method == "kenward-roger":
-        return L @ model._kenward_roger.root, model._kenward_roger.inner
+        adjusted = _linear(model)._kenward_roger
+        return L @ adjusted.root, adjusted.inner
     return L @ model._root, np.eye(L.shape[1])
 
 
@@ -167,9 +174,14 @@ def _wald(rows: Array, inner: Array, gap: Array) -> float:
 def covariance(model: FittedModel, method: DdfMethod) -> Array:
     """Covariance matrix of the fixed effects kept, (rank, rank): adjusted for Kenward-Roger."""
     if method == "kenward-roger":
-        return model._kenward_roger.adjusted
+        return _linear(model)._kenward_roger.adjusted
     kept = _kept(model)
-    return np.asarray(model._fit.vcov, dtype=float)[np.ix_(kept, kept)]
+    return model._vcov[np.ix_(kept, kept)]
+
+
+def _linear(model: FittedModel) -> Linear:
+    """The model as one with degrees of freedom of its own: no other kind passes `resolve`."""
+    return cast("Linear", model)
 
 
 def _kept(model: FittedModel) -> NDArray[np.intp]:
@@ -206,15 +218,15 @@ def _independent(L: Array, root: Array, values: Array) -> tuple[Array, Array]:
 def _degrees(model: FittedModel, L: Array, method: DdfMethod) -> Array:
     """Degrees of freedom of each row."""
     if method == "satterthwaite":
-        return model._satterthwaite.degrees(L)
+        return _linear(model)._satterthwaite.degrees(L)
     if method == "kenward-roger":
-        return model._kenward_roger.degrees(L)
+        return _linear(model)._kenward_roger.degrees(L)
     return np.full(len(L), _constant_degrees(model, method))
 
 
 def _joint_degrees(model: FittedModel, L: Array, method: DdfMethod) -> float:
     if method == "satterthwaite":
-        return model._satterthwaite.joint_degrees(L)
+        return _linear(model)._satterthwaite.joint_degrees(L)
     return _constant_degrees(model, method)
 
 
@@ -236,7 +248,7 @@ class Satterthwaite:
     sigma: float
 
     @classmethod
-    def of(cls, model: FittedModel) -> Satterthwaite:
+    def of(cls, model: Linear) -> Satterthwaite:
         information = model._information
         return cls(
             model._root,
@@ -267,7 +279,7 @@ class Satterthwaite:
         return FEWEST * total / (total - len(nu)) if total > len(nu) else FEWEST
 
 
-def parameter_variance(model: FittedModel) -> Array:
+def parameter_variance(model: Linear) -> Array:
     """Covariance matrix of (θ̂, σ̂), θ in the kernel's coordinates: twice the inverse of the
     criterion's Hessian.
 

@@ -28,8 +28,9 @@ class Description(MakeTables, Inference):
         Parameters
         ----------
         ddf
-            "satterthwaite" (default of mixed models), "kenward-roger", "residual" (n − rank X;
-            default of ordinary regressions), "asymptotic" (normal) or "none".
+            "satterthwaite" (default of linear mixed models), "kenward-roger", "residual" (n − rank
+            X; default of ordinary regressions), "asymptotic" (normal; default of generalised
+            models) or "none".
         level
             Coverage of the intervals estimate ± quantile × std_error.
 
@@ -77,8 +78,8 @@ class Description(MakeTables, Inference):
         -------
         pandas.DataFrame
             effect, group, (level,) term, estimate, std.error, statistic, df, p.value(, conf.low,
-            conf.high); for an ordinary regression broom's term, estimate, std.error, statistic,
-            p.value.
+            conf.high), of a generalised model without df; without random effects broom's term,
+            estimate, std.error, statistic, p.value.
 
         Examples
         --------
@@ -101,9 +102,9 @@ class Description(MakeTables, Inference):
     def glance(self) -> pd.DataFrame:
         """One row of fit statistics with broom.mixed's column names.
 
-        nobs, sigma, logLik, AIC, BIC, REMLcrit (ML fits: deviance) and df.residual; for an ordinary
-        regression broom's r.squared, adj.r.squared, sigma, statistic, p.value, df, logLik, AIC,
-        BIC, deviance (the residual sum of squares), df.residual, nobs.
+        nobs, sigma, logLik, AIC, BIC, REMLcrit (ML fits and generalised models: deviance) and
+        df.residual; for an ordinary regression broom's r.squared, adj.r.squared, sigma, statistic,
+        p.value, df, logLik, AIC, BIC, deviance (the residual sum of squares), df.residual, nobs.
         """
         from .tidy import glance
 
@@ -123,7 +124,8 @@ class Description(MakeTables, Inference):
         pandas.DataFrame
             One row a row used (na_action="exclude": a row of the table), on the data's own index;
             adds .fitted, .resid, .fixed (Xβ̂ + offset), .mu, .offset, .sqrtXwt, .sqrtrwt, .weights
-            and .wtres; for an ordinary regression .fitted and .resid.
+            and .wtres; for an ordinary regression .fitted and .resid. A generalised model has
+            .fitted and .fixed on the scale of the link, deviance residuals, and .eta beside .mu.
 
         Raises
         ------

@@ -20,6 +20,7 @@ __all__ = [
     "normal_quantile",
     "t_quantile",
     "t_two_sided",
+    "trigamma",
 ]
 
 Array = NDArray[np.float64]
@@ -81,3 +82,10 @@ def t_two_sided(t: ArrayLike, df: ArrayLike) -> Array:
     t, df = -np.abs(np.asarray(t, dtype=np.float64)), np.asarray(df, dtype=np.float64)
     finite = np.where(np.isinf(df), 1.0, df)
     return np.asarray(2 * np.where(np.isinf(df), ndtr(t), stdtr(finite, t)), dtype=np.float64)
+
+
+def trigamma(x: float) -> float:
+    """ψ₁(x), the second derivative of log Γ."""
+    from scipy.special import polygamma
+
+    return float(polygamma(1, x))

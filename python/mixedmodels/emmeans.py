@@ -26,10 +26,11 @@ from .errors import ArgumentError
 from .estimability import Estimability
 from .factors import level_label
 from .lazy import lazy
-from .marginal_notes import adjustment_notes, grid_notes
+from .marginal_notes import adjustment_notes, grid_notes, scale_notes
 from .mean_contrasts import contrast_coefficients
 from .multiplicity import adjusted_p_values, check_adjustment, critical_values
 from .reference_grid import not_a_variable, reference_grid
+from .response_scale import Scale, are_differences, mean_scale, ratio_scale
 from .tables import ResultTable
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ __all__ = ["MarginalMeans", "emmeans"]
 Array = NDArray[np.float64]
 
 WEIGHTS = ("equal", "proportional")
+TYPES = ("link", "response")
 PAIRS = ("pairwise", "revpairwise")
 ROUNDING = 1e-12
 OVERALL = "1"  # the grand mean, as R's ~ 1
@@ -54,12 +56,13 @@ def emmeans(
     ddf: str | None,
     level: float,
     weights: str,
+    type: str,
 ) -> MarginalMeans:
     """Documented at `Inference.emmeans`."""
     method = resolve(model, ddf)
     check_level(level)
-    if weights not in WEIGHTS:
-        raise ArgumentError(f"weights={weights!r}: choose one of {', '.join(WEIGHTS)}")
+    _check_choice("weights", weights, WEIGHTS)
+    _check_choice("type", type, TYPES)
     grid = reference_grid(model, at)
     wanted, within = _names(specs, "specs"), _names(by, "by")
     specs = [] if wanted == [OVERALL] else wanted
@@ -74,6 +77,8 @@ def emmeans(
         by=tuple(within),
         ddf=method,
         level=float(level),
+        type=type,
+        _scale=mean_scale(model),
         _levels=levels,
         _L=L,
         _offset=offset,
@@ -81,6 +86,11 @@ def emmeans(
         _estimable=Estimability(model),
         _notes=tuple(grid_notes(model, grid, names, weights)),
     )
+
+
+def _check_choice(argument: str, given: str, known: Sequence[str]) -> None:
+    if given not in known:
+        raise ArgumentError(f"{argument}={given!r}: choose one of {', '.join(known)}")
 
 
 def _names(value: str | Sequence[str] | None, argument: str) -> list[str]:
@@ -111,6 +121,12 @@ class MarginalMeans:
     ddf="asymptotic" asymp.LCL, asymp.UCL and z.ratio instead. A mean that collinear columns leave
     undetermined is NaN, and a note says so.
 
+    With type="response" the means of a generalised model and their intervals are transformed back
+    from the scale of the link, and the column is called prob (binomial), rate (counts) or response;
+    SE is that of the delta method. Tests stay those of a linear predictor of 0, whose mean is in
+    the column null. Contrasts are then ratios with a log link and odds ratios with a logit link,
+    of 1 under the null hypothesis; with other links they are differences on the link's scale.
+
     Examples
     --------
     >>> import mixedmodels as mm
@@ -126,6 +142,8 @@ class MarginalMeans:
     by: tuple[str, ...]
     ddf: DdfMethod
     level: float
+    type: str
+    _scale: Scale | None = field(repr=False)  # of the means; None where the link is the identity
     _levels: pd.DataFrame = field(repr=False)  # one row a mean; `by` varies slowest
     _L: Array = field(repr=False)  # (means, p), all columns of the formula
     _offset: Array = field(repr=False)  # (means,)
@@ -139,11 +157,13 @@ class MarginalMeans:
         tests = self._tests(self._L, self._offset)
         half = t_quantile(0.5 + self.level / 2, tests.df) * tests.std_error
         columns: dict[str, Any] = {str(name): self._levels[name] for name in self._levels}
-        columns |= self._columns("emmean", tests, half, tests.p_value)
+        scale = self._scale if self.type == "response" else None
+        columns |= self._columns("emmean", tests, half, tests.p_value, scale)
         within = f" by {', '.join(self.by)}" if self.by else ""
         names = "overall" if self.specs == (OVERALL,) else f"of {', '.join(self.specs)}"
         title = f"Estimated marginal means {names}{within}"
-        return ResultTable.of(columns, title, [*self._notes, *self._method_notes(tests)])
+        notes = [*self._method_notes(tests), *scale_notes(scale, self._link)]
+        return ResultTable.of(columns, title, [*self._notes, *notes])
 
     def to_frame(self) -> pd.DataFrame:
         """The means as a plain DataFrame."""
@@ -193,15 +213,20 @@ class MarginalMeans:
         Returns
         -------
         ResultTable
-            A DataFrame: contrast, the `by` variables, estimate, SE, df, lower.CL, upper.CL,
-            t.ratio, p.value (asymp.LCL, asymp.UCL and z.ratio if ddf="asymptotic").
+            A DataFrame: contrast, the `by` variables, estimate (ratio or odds.ratio), SE, df,
+            lower.CL, upper.CL, (null,) t.ratio, p.value (asymp.LCL, asymp.UCL and z.ratio if
+            ddf="asymptotic").
 
         Raises
         ------
         ArgumentError
             For an unknown method or adjustment, or coefficients of the wrong shape.
         """
-        labels, coefficients = contrast_coefficients(method, self._labels)
+        ratio = ratio_scale(self._link)
+        sign = "/" if ratio and self.type == "response" else "-"
+        labels, coefficients = contrast_coefficients(method, self._labels, sign)
+        ratio = ratio if are_differences(coefficients) else None
+        used = ratio if self.type == "response" else None
         named = method if isinstance(method, str) else "custom"
         default = {"pairwise": "tukey", "revpairwise": "tukey", "poly": "none", "custom": "none"}
         adjust = default.get(named, "holm") if adjust is None else adjust
@@ -217,9 +242,10 @@ class MarginalMeans:
             factor[rows] = critical_values(chosen, self.level, df, *families[-1])
         columns: dict[str, Any] = {"contrast": labels * len(families)}
         columns |= {name: self._group_levels(name, len(labels)) for name in self.by}
-        columns |= self._columns("estimate", tests, factor * tests.std_error, p_value)
+        columns |= self._columns("estimate", tests, factor * tests.std_error, p_value, used)
         title = f"Contrasts ({named}) of marginal means of {', '.join(self.specs)}"
         notes = [*self._notes, *self._method_notes(tests)]
+        notes += scale_notes(used, ratio.link if ratio else self._link)
         return ResultTable.of(columns, title, notes + adjustment_notes(chosen, families, self.by))
 
     def joint_tests(self) -> ResultTable:
@@ -256,6 +282,10 @@ class MarginalMeans:
         return ResultTable.of(frame, title, [*self._notes, method, *gaps])
 
     # --- parts ---
+
+    @property
+    def _link(self) -> str | None:
+        return None if self._scale is None else self._scale.link
 
     @property
     def _size(self) -> int:
@@ -301,15 +331,24 @@ class MarginalMeans:
         parts = (estimate, tests.std_error, tests.df, statistic, p_value)
         return TTests(*(filled(values) for values in parts))
 
-    def _columns(self, name: str, tests: TTests, half: Array, p_value: Array) -> dict[str, Array]:
+    def _columns(
+        self, name: str, tests: TTests, half: Array, p_value: Array, scale: Scale | None
+    ) -> dict[str, Any]:
         asymptotic = self.ddf == "asymptotic"
         low, high = ("asymp.LCL", "asymp.UCL") if asymptotic else ("lower.CL", "upper.CL")
+        estimate, std_error = tests.estimate, tests.std_error
+        ends, null = (estimate - half, estimate + half), {}
+        if scale is not None:
+            estimate, std_error = scale.estimate(estimate, std_error)
+            ends, name = scale.ends(*ends), scale.column
+            null = {"null": scale.mean(np.zeros(len(half)))}
         return {
-            name: tests.estimate,
-            "SE": tests.std_error,
+            name: estimate,
+            "SE": std_error,
             "df": tests.df,
-            low: tests.estimate - half,
-            high: tests.estimate + half,
+            low: ends[0],
+            high: ends[1],
+            **null,
             "z.ratio" if asymptotic else "t.ratio": tests.statistic,
             "p.value": p_value,
         }

@@ -22,6 +22,7 @@ __all__ = [
     "MixedModelsError",
     "MixedModelsWarning",
     "RankDeficiencyWarning",
+    "SeparationWarning",
     "SingularFitWarning",
 ]
 
@@ -84,6 +85,10 @@ class SingularFitWarning(MixedModelsWarning):
 
 class RankDeficiencyWarning(MixedModelsWarning):
     """Columns of the fixed effects are linear combinations of others and were dropped."""
+
+
+class SeparationWarning(MixedModelsWarning):
+    """The data determine a response completely, so that a coefficient runs off to infinity."""
 
 
 class MissingDataWarning(MixedModelsWarning):

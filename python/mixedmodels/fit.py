@@ -7,17 +7,17 @@ from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
+from .call import Call, optimize
 from .control import Control, settings_or_default
 from .convergence import warn_about_fit
 from .errors import DataError, FormulaError
-from .fitted import Call, optimize
 from .formula import Formula, parse
 from .model import LinearMixedModel, LinearModel
 from .model_frame import model_frame
 from .model_matrix import ModelMatrices, from_arrays, model_matrices
 from .progress import Callback
 
-__all__ = ["lm", "lmer", "lmer_arrays"]
+__all__ = ["check_groups", "lm", "lmer", "lmer_arrays", "refuse_random", "require_random"]
 
 NaAction = Literal["drop", "raise", "exclude"]
 
@@ -106,12 +106,12 @@ def lmer(
     """
     control = settings_or_default(control)
     parsed = parse(formula)
-    _require_random(parsed)
+    require_random(parsed, "mm.lm")
     frame = model_frame(
         parsed, data, weights=weights, offset=offset, na_action=na_action, context=context
     )
     matrices = model_matrices(parsed, frame, contrasts=contrasts)
-    _check_identifiable(matrices, control)
+    check_groups(matrices, control.allow_saturated)
     fit = optimize(matrices, REML, control, n_threads, verbose=verbose, callback=callback)
     warn_about_fit(fit, matrices.terms, matrices.fixed_names)
     call = Call(data, weights, offset, contrasts, na_action, context, control, n_threads)
@@ -153,7 +153,7 @@ def lm(
     -1.36616
     """
     parsed = parse(formula)
-    _refuse_random(parsed)
+    refuse_random(parsed, "mm.lm", "mm.lmer")
     frame = model_frame(
         parsed, data, weights=weights, offset=offset, na_action=na_action, context=context
     )
@@ -215,34 +215,37 @@ def lmer_arrays(
     """
     control = settings_or_default(control)
     matrices = from_arrays(y, X, terms, weights=weights, offset=offset)
-    _check_identifiable(matrices, control)
+    check_groups(matrices, control.allow_saturated)
     fit = optimize(matrices, REML, control, n_threads, verbose=verbose, callback=callback)
     warn_about_fit(fit, matrices.terms, matrices.fixed_names)
     call = Call(None, weights, offset, None, "raise", None, control, n_threads)
     return LinearMixedModel(None, matrices, fit, call)
 
 
-def _require_random(parsed: Formula) -> None:
+def require_random(parsed: Formula, otherwise: str) -> None:
+    """Refuse a formula without random effects; `otherwise` is the function for those."""
     if not parsed.random:
         raise FormulaError(
-            "the formula has no random effects: add a term such as (1 | group), or use mm.lm",
+            "the formula has no random effects: add a term such as (1 | group), or use "
+            f"{otherwise}",
             parsed.text,
         )
 
 
-def _refuse_random(parsed: Formula) -> None:
+def refuse_random(parsed: Formula, function: str, otherwise: str) -> None:
+    """Refuse a formula with random effects; `otherwise` is the function for those."""
     if parsed.random:
         raise FormulaError(
-            "the formula has random effects, which mm.lm would ignore: use mm.lmer, or remove the "
-            "terms with '|'",
+            f"the formula has random effects, which {function} would ignore: use {otherwise}, or "
+            "remove the terms with '|'",
             parsed.text,
             parsed.text.find("|"),
         )
 
 
-def _check_identifiable(matrices: ModelMatrices, control: Control) -> None:
-    """Refuse terms whose variance cannot be told from σ², and grouping factors with a single
-    level."""
+def check_groups(matrices: ModelMatrices, allow_saturated: bool) -> None:
+    """Refuse grouping factors with a single level and, unless allowed, terms whose variance cannot
+    be told from σ²."""
     for term in matrices.terms:
         levels, effects = len(term.levels), len(term.levels) * len(term.columns)
         if levels < 2:
@@ -250,7 +253,7 @@ def _check_identifiable(matrices: ModelMatrices, control: Control) -> None:
                 f"grouping factor '{term.group}' has one level only, so it has no variance to "
                 "estimate: remove the term, or check the data"
             )
-        if effects < matrices.nobs or control.allow_saturated:
+        if effects < matrices.nobs or allow_saturated:
             continue
         if levels >= matrices.nobs:
             what = f"every row is a group of its own by '{term.group}' ({matrices.nobs} rows)"

@@ -9,93 +9,41 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from numbers import Integral
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args, overload
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from .control import Control
-from .convergence import warn_about_fit
+from .call import Call, check_threads
+from .convergence import Convergence, warn_about_fit
 from .errors import ArgumentError
 from .lazy import lazy
-from .progress import Callback, Progress
 
 if TYPE_CHECKING:
-    from ._core import Design, Fit
-    from .ddf import Satterthwaite
-    from .kenward_roger import KenwardRoger
+    from ._core import Design, Fit, GeneralizedFit
+    from .ddf import DdfMethod
     from .model_matrix import ModelMatrices
     from .refits import Refits
 
-__all__ = ["Call", "FittedModel", "ResidualType", "check_threads", "optimize"]
+__all__ = ["FittedModel", "ResidualType"]
 
 Array = NDArray[np.float64]
 ResidualType = Literal["response", "pearson", "deviance", "working", "scaled"]
 
 
-@dataclass(frozen=True, eq=False)
-class Call:
-    """The arguments of the fit, kept (by reference) for `update`."""
-
-    data: Any
-    weights: str | ArrayLike | None
-    offset: str | ArrayLike | None
-    contrasts: Mapping[str, Any] | None
-    na_action: Any
-    context: Mapping[str, Callable[..., Any]] | None
-    control: Control
-    n_threads: int | None
-
-
-def optimize(
-    matrices: ModelMatrices,
-    REML: bool,
-    control: Control,
-    n_threads: int | None,
-    *,
-    verbose: bool = False,
-    callback: Callback | None = None,
-    design: Design | None = None,
-) -> Fit:
-    """One fit in the kernel, with its progress line."""
-    if not isinstance(REML, bool | np.bool_):
-        raise ArgumentError(f"REML is {REML!r}; expected True or False")
-    check_threads(n_threads)
-    n_theta = sum(len(t.columns) * (len(t.columns) + 1) // 2 for t in matrices.terms)
-    criterion = "REML criterion" if REML else "deviance"
-    with Progress(criterion, verbose=verbose, callback=callback) as progress:
-        return (design or matrices.design).fit(
-            reml=bool(REML),
-            n_threads=n_threads,
-            callback=progress.hook,
-            **control.settings(n_theta),
-        )
-
-
-def check_threads(n_threads: int | None) -> None:
-    """Refuse a number of threads that is not a whole number of at least 1, or None."""
-    whole = isinstance(n_threads, Integral) and not isinstance(n_threads, bool)
-    if n_threads is not None and not (whole and n_threads >= 1):
-        raise ArgumentError(
-            f"n_threads is {n_threads!r}; expected a whole number of at least 1, or None for all "
-            "the machine grants"
-        )
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class FittedModel(ABC):
-    """What `LinearModel` and `LinearMixedModel` share: fixed effects, likelihood, rows, prediction.
+    """What all fitted models share: fixed effects, likelihood, rows, prediction.
 
-    Made by `lm`, `lmer` and `lmer_arrays`, never by hand.
+    Made by `lm`, `lmer`, `lmer_arrays`, `glm` and `glmer`, never by hand. What a kind of model adds
+    stands in `linear.py`, `mixed.py` and `generalised_model.py`.
     """
 
     formula: str | None
     _matrices: ModelMatrices
-    _fit: Fit
+    _fit: Fit | GeneralizedFit
     _call: Call
     _new_response: Array | None = None  # table length, after refit(y)
 
@@ -110,13 +58,33 @@ class FittedModel(ABC):
     @property
     def bse(self) -> pd.Series[float]:
         """Standard errors of `fixef`, shape (p,); NaN where dropped."""
-        return self._by_column(np.sqrt(np.diag(self._fit.vcov)), "std_error")
+        return self._by_column(np.sqrt(np.diag(self._vcov)), "std_error")
 
     @property
     def vcov(self) -> pd.DataFrame:
-        """Covariance matrix of `fixef`, shape (p, p): σ²(X'V⁻¹X)⁻¹; NaN where dropped."""
+        """Covariance matrix of `fixef`, shape (p, p); NaN where dropped.
+
+        Linear models: σ²(X'V⁻¹X)⁻¹. Generalised ones: see their `vcov_conditional`.
+        """
+        return self._by_columns(self._vcov)
+
+    @property
+    @abstractmethod
+    def _vcov(self) -> Array: ...
+
+    @property
+    @abstractmethod
+    def _root(self) -> Array:
+        """S with vcov = σ²SS', shape (rank, rank), for the fixed effects kept."""
+
+    @property
+    @abstractmethod
+    def _ddf_methods(self) -> tuple[DdfMethod, ...]:
+        """The degrees of freedom that tests of this model can have, the default first."""
+
+    def _by_columns(self, matrix: ArrayLike) -> pd.DataFrame:
         names = list(self._matrices.fixed_names)
-        return pd.DataFrame(np.array(self._fit.vcov), index=names, columns=names)
+        return pd.DataFrame(np.array(matrix, dtype=float), index=names, columns=names)
 
     def _by_column(self, values: ArrayLike, name: str) -> pd.Series[float]:
         names = list(self._matrices.fixed_names)
@@ -124,30 +92,9 @@ class FittedModel(ABC):
 
     @property
     def sigma(self) -> float:
-        """Residual standard deviation σ̂, in units of the response (of a row with weight 1)."""
+        """Residual standard deviation σ̂, in units of the response (of a row with weight 1); 1 for
+        families without one."""
         return float(self._fit.sigma)
-
-    @lazy
-    def _root(self) -> Array:
-        """S with vcov = σ²SS', shape (rank, rank), for the fixed effects kept."""
-        return self._fit.root()
-
-    @lazy
-    def _information(self) -> dict[str, Array]:
-        """Derivatives at the estimate in the kernel's θ: hessian, score, fixed, covariance."""
-        return self._fit.information()
-
-    @lazy
-    def _satterthwaite(self) -> Satterthwaite:
-        from .ddf import Satterthwaite
-
-        return Satterthwaite.of(self)
-
-    @lazy
-    def _kenward_roger(self) -> KenwardRoger:
-        from .kenward_roger import KenwardRoger
-
-        return KenwardRoger.of(self)
 
     # --- Counts ---
 
@@ -158,8 +105,14 @@ class FittedModel(ABC):
 
     @property
     def npar(self) -> int:
-        """Parameters estimated: fixed effects kept, θ and σ."""
-        return int(self._fit.rank) + len(self._fit.theta) + 1
+        """Parameters estimated: fixed effects kept, θ, and σ or what the family has in its
+        place."""
+        return int(self._fit.rank) + len(self._fit.theta) + self._dispersions
+
+    @property
+    def _dispersions(self) -> int:
+        """Number of parameters estimated besides β and θ."""
+        return 1
 
     @property
     def df_resid(self) -> int:
@@ -181,8 +134,8 @@ class FittedModel(ABC):
 
     @property
     def loglik(self) -> float:
-        """Log-likelihood at the optimum (for a REML fit the restricted one), all constants
-        included."""
+        """Log-likelihood at the optimum, all constants included: for a REML fit the restricted one,
+        for a generalised model the Laplace or quadrature value."""
         return -0.5 * self._minus2loglik
 
     @property
@@ -196,6 +149,11 @@ class FittedModel(ABC):
         return self._minus2loglik + math.log(self.nobs) * self.npar
 
     # --- Rows ---
+
+    @property
+    def _has_sigma(self) -> bool:
+        """Whether σ is one of the estimates."""
+        return True
 
     @lazy
     def _design(self) -> Design:
@@ -217,8 +175,16 @@ class FittedModel(ABC):
         return [np.asarray(modes, dtype=float) for modes in self._fit.modes]
 
     @lazy
-    def _fitted(self) -> Array:
+    def _linear_predictor(self) -> Array:
         return np.asarray(self._design.linear_predictor(self._fit.beta, list(self._modes)))
+
+    @lazy
+    def _fitted(self) -> Array:
+        return self._mean(self._linear_predictor)
+
+    def _mean(self, eta: Array) -> Array:
+        """The mean at a linear predictor; a linear model's link is the identity."""
+        return eta
 
     def _on_rows(self, values: Array, name: str) -> pd.Series[float]:
         """A Series on the data's own index; padded with NaN to all rows for na_action="exclude"."""
@@ -231,8 +197,14 @@ class FittedModel(ABC):
 
     @property
     def fitted(self) -> pd.Series[float]:
-        """Fitted values Xβ̂ + Zb̂ + offset, on the data's own index."""
+        """Fitted means, on the data's own index: of a linear model Xβ̂ + Zb̂ + offset, of a
+        generalised one the inverse link of that."""
         return self._on_rows(self._fitted, "fitted")
+
+    @property
+    def linear_predictor(self) -> pd.Series[float]:
+        """η = Xβ̂ + Zb̂ + offset, on the data's own index."""
+        return self._on_rows(self._linear_predictor, "linear_predictor")
 
     def residuals(self, type: ResidualType = "response") -> pd.Series[float]:
         """Residuals on the data's own index.
@@ -240,25 +212,23 @@ class FittedModel(ABC):
         Parameters
         ----------
         type
-            "response" and "working": y − μ. "pearson" and "deviance": √w (y − μ), in units of the
-            response. "scaled": pearson/σ.
+            "response": y − μ. "pearson": √w (y − μ)/√V(μ), with a linear model's V = 1 in units of
+            the response. "scaled": pearson/σ. "deviance": signed roots of what the rows add to the
+            deviance (a linear model's are "pearson"). "working": (y − μ) dη/dμ.
 
         Raises
         ------
         ArgumentError
             For another type.
         """
-        raw = self._response - self._fitted
-        if type in ("response", "working"):
-            return self._on_rows(raw, "residual")
-        if type not in ("pearson", "deviance", "scaled"):
-            raise ArgumentError(
-                f"residuals of type {type!r}: choose response, pearson, deviance, working or scaled"
-            )
-        weights = self._matrices.weights
-        if weights is not None:
-            raw = np.sqrt(weights) * raw
-        return self._on_rows(raw / self.sigma if type == "scaled" else raw, "residual")
+        if type not in get_args(ResidualType):
+            known = ", ".join(get_args(ResidualType))
+            raise ArgumentError(f"residuals of type {type!r}: choose {known}")
+        return self._on_rows(self._residuals(type), "residual")
+
+    @abstractmethod
+    def _residuals(self, type: ResidualType) -> Array:
+        """Residuals of the rows used, shape (nobs,)."""
 
     def predict(
         self,
@@ -282,7 +252,7 @@ class FittedModel(ABC):
             True: a level unseen in the fit has random effects of zero; False (default): it is an
             error.
         type
-            "response" (a linear model's link is the identity, so "link" is the same).
+            "response" (means) or "link" (linear predictors; of a linear model the same).
         interval, level
             Prediction intervals are not available yet: anything but None raises.
 
@@ -325,7 +295,8 @@ class FittedModel(ABC):
         Parameters
         ----------
         y
-            Shape (rows of the table,) or (nobs,), in the order of the rows; labels are not used.
+            Shape (rows of the table,) or (nobs,), in the order of the rows; labels are not used
+            (binomial models: proportions of the numbers of trials, which stay as they were).
             Or k responses at once, a table or an array of shape (rows, k): they are fitted on
             one analysis of the model, in parallel.
         n_threads
@@ -333,8 +304,8 @@ class FittedModel(ABC):
 
         Returns
         -------
-        LinearMixedModel or LinearModel
-            For one response.
+        a fitted model
+            For one response: of the same kind.
         Refits
             For many: estimates as frames with one row a response. A response that cannot be
             fitted does not stop the others; `.messages` says why.
@@ -342,7 +313,7 @@ class FittedModel(ABC):
         Raises
         ------
         DataError
-            The length is wrong, or a value is missing or infinite.
+            The length is wrong, or a value is missing, infinite, or outside of the family's range.
 
         Examples
         --------
@@ -357,11 +328,33 @@ class FittedModel(ABC):
         if hasattr(y, "columns") or np.ndim(y) == 2:
             return refit_many(self, y, n_threads)
         response = table_response(self, y)
-        fit = self._fit.refit(response)
+        fit = self._fitted_to(response)
         if fit.singular or not fit.converged:
             names = self._matrices.fixed_names
             warn_about_fit(fit, self._matrices.terms, names)
         return self.__class__(self.formula, self._matrices, fit, self._call, response)
+
+    def _fitted_to(self, response: Array) -> Fit | GeneralizedFit:
+        """The kernel's fit to another response, shape (rows of the table,)."""
+        return self._fit.refit(response)
+
+    @abstractmethod
+    def _with_matrices(
+        self, matrices: ModelMatrices, response: Array | None, REML: bool
+    ) -> FittedModel:
+        """The same kind of model with other terms, fitted; warns of nothing."""
+
+    # --- Outcome ---
+
+    @property
+    def converged(self) -> bool:
+        """Whether the optimum is certain; `convergence` has the details."""
+        return bool(self._fit.converged)
+
+    @lazy
+    def convergence(self) -> Convergence:
+        """Gradient, curvature, evaluations, reason and remarks; see `Convergence`."""
+        return Convergence(self._fit, self._matrices.terms)
 
     def __str__(self) -> str:
         """What `print(m)` shows: the summary. `repr(m)` is one line, for logs."""

@@ -93,6 +93,9 @@ def _joint_columns(test: FTest) -> dict[str, list[float]]:
 
 def _in_words(test: FTest) -> str:
     p = "p < 0.0001" if test.p_value < 1e-4 else f"p = {test.p_value:.4f}"
+    if np.isinf(test.den_df):
+        chi2 = test.statistic * test.num_df
+        return f"Jointly: χ²({test.num_df}) = {chi2:.4f}, {p} (see .joint)."
     den_df = f"{test.den_df:.1f}".removesuffix(".0")
     return f"Jointly: F({test.num_df}, {den_df}) = {test.statistic:.4f}, {p} (see .joint)."
 

@@ -9,18 +9,19 @@ import numpy as np
 import pandas as pd
 
 from .bootstrap_intervals import interval_text, percentile_intervals
+from .residual_variance import ResidualVariance
 from .rows import group_codes
-from .variance_parts import VarianceParts, variance_parts
+from .variance_parts import VarianceParts
 
 if TYPE_CHECKING:
-    from .model import LinearMixedModel
+    from .mixed import Mixed
 
 __all__ = ["IntraclassCorrelation", "intraclass_correlation"]
 
 
 @dataclass(frozen=True, eq=False)
 class IntraclassCorrelation:
-    """Intraclass correlations of a linear mixed model, `m.icc()`.
+    """Intraclass correlations of a mixed model, `m.icc()`.
 
     Attributes
     ----------
@@ -34,20 +35,26 @@ class IntraclassCorrelation:
         Group → 1 + (m̄ − 1)·by_group: how much larger the variance of a mean is than that of as
         many independent observations, for clustering by this group alone. Groups of unequal size
         count by their size, m̄ = Σm²/Σm (Kish 1965, §5.4), which is exact for random intercepts;
-        with random slopes it is that of observations where the slopes' predictors are zero.
+        with random slopes it is that of observations where the slopes' predictors are zero. NaN
+        for generalised models, whose observations do not vary on the scale of the correlation.
     effective_sample_size
         Group → nobs / design_effect: that many independent observations say as much of a mean.
     variance_fixed, variance_random, variance_residual
-        What they are made of, in squared units of the response.
+        What they are made of, in squared units of the response; those of a generalised model on
+        the scale of its linear predictor.
     intervals
         None, or a frame of bootstrap intervals: rows adjusted, unadjusted, by_group[...]; columns
         conf_low, conf_high.
+    notes
+        What was done, and printed below: the scale and residual variance of a generalised model.
 
     Notes
     -----
     With random slopes the random variance depends on x; its mean over the rows is used,
     tr(Σ Z'Z)/n term by term (Johnson 2014, Methods Ecol. Evol. 5, eq. 10; Nakagawa, Johnson &
-    Schielzeth 2017). Some programs call `unadjusted` the conditional ICC.
+    Schielzeth 2017). Some programs call `unadjusted` the conditional ICC. The residual variance of
+    a generalised model is that of an observation, see `observation_variance.py`, and of a random
+    intercept with a level for every row, if there is one.
 
     Examples
     --------
@@ -97,26 +104,29 @@ class IntraclassCorrelation:
 
 
 def intraclass_correlation(
-    model: LinearMixedModel,
+    model: Mixed,
+    method: str | None = None,
+    mean: str = "conditional",
     *,
     ci: float | None = None,
     nsim: int = 1000,
     seed: int = 0,
     n_threads: int | None = None,
 ) -> IntraclassCorrelation:
-    """Compute `IntraclassCorrelation` for a fitted model; documented at `LinearMixedModel.icc`."""
-    parts = variance_parts(model)
+    """Compute `IntraclassCorrelation` for a fitted model; documented at `Mixed.icc`."""
+    residual = ResidualVariance.of(model, method, mean)
+    parts, notes = residual.parts(model)
     shares = _shares(parts)
-    intervals, notes = percentile_intervals(
+    intervals, more = percentile_intervals(
         model,
-        lambda refitted: _shares(variance_parts(refitted)),
+        lambda refitted: _shares(residual.parts(refitted)[0]),
         ci,
         nsim=nsim,
         seed=seed,
         n_threads=n_threads,
     )
     by_group = parts.intercept.rename("icc") / parts.unexplained
-    effects = _design_effects(model, by_group)
+    effects = _design_effects(model, by_group if residual.method is None else by_group * np.nan)
     return IntraclassCorrelation(
         adjusted=shares["adjusted"],
         unadjusted=shares["unadjusted"],
@@ -127,7 +137,7 @@ def intraclass_correlation(
         variance_random=float(parts.random.sum()),
         variance_residual=parts.residual,
         intervals=intervals,
-        notes=notes,
+        notes=(*notes, *more),
     )
 
 
@@ -147,7 +157,7 @@ def _row(group: str) -> str:
     return f"by_group[{group}]"
 
 
-def _design_effects(model: LinearMixedModel, by_group: pd.Series[float]) -> pd.Series[float]:
+def _design_effects(model: Mixed, by_group: pd.Series[float]) -> pd.Series[float]:
     effects = {}
     for group, icc in by_group.items():
         effects[group] = np.nan

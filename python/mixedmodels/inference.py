@@ -25,23 +25,24 @@ class Inference(FittedModel):
     # --- Tests ---
 
     def anova(self, type: int | str = 3, ddf: str | None = None) -> ResultTable:
-        """F tests of the terms of the fixed part.
+        """Tests of the terms of the fixed part: F, or Wald's χ² for generalised models.
 
         Parameters
         ----------
         type
             1: each term after those before it. 2: each term after all that do not contain it. 3:
             each term after all others, main effects averaged over the levels of what contains
-            them (whatever the contrasts of the fit). Also "I", "II", "III".
+            them (whatever the contrasts of the fit). Also "I", "II", "III". Type 2 of a
+            generalised model is that of R's car: after all others but those with all its variables.
         ddf
             As in `coefficients`; "asymptotic" gives F with infinite DenDF (χ²/NumDF).
 
         Returns
         -------
         ResultTable
-            Indexed by term: Sum Sq, Mean Sq, NumDF, DenDF, F value, Pr(>F). A type III test that
-            the data do not determine (combinations of levels without rows) is NaN and a note says
-            so.
+            Indexed by term: Sum Sq, Mean Sq, NumDF, DenDF, F value, Pr(>F); of a generalised model
+            Chisq, Df, Pr(>Chisq). A type III test that the data do not determine (combinations of
+            levels without rows) is NaN and a note says so.
 
         Raises
         ------
@@ -166,7 +167,8 @@ class Inference(FittedModel):
         n_threads: int | None = None,
         progress: bool = True,
     ) -> ResultTable:
-        """Confidence intervals for standard deviations, correlations, sigma and fixed effects.
+        """Confidence intervals for standard deviations, correlations, sigma or dispersion, and
+        fixed effects.
 
         Parameters
         ----------
@@ -179,7 +181,8 @@ class Inference(FittedModel):
             "profile": likelihood profiles of the ML fit, one-sided where a standard deviation
             reaches 0 or a correlation ±1. "wald": estimate ± quantile × standard error (by the
             delta method on the log scale for standard deviations, Fisher's z for correlations).
-            "boot": parametric bootstrap.
+            "boot": parametric bootstrap, the only one for the sigma of a generalised model, which
+            is a function of its other parameters.
         ddf
             For "wald": the degrees of freedom of the fixed effects, as in `coefficients`.
         nsim, seed, boot_type, n_threads, progress
@@ -188,8 +191,9 @@ class Inference(FittedModel):
         Returns
         -------
         ResultTable
-            Rows as lme4 names them (.sig01, ..., .sigma, fixed effects); columns of the two ends
-            ("2.5 %", "97.5 %"), the estimate, and a readable `parameter`.
+            Rows as lme4 names them (.sig01, ..., .sigma, fixed effects; .dispersion of families
+            that have one of their own); columns of the two ends ("2.5 %", "97.5 %"), the estimate,
+            and a readable `parameter`.
         """
         from .confint import confint
 
@@ -218,6 +222,11 @@ class Inference(FittedModel):
         use_u
             False (default): new random effects are drawn as well. True: the estimated conditional
             modes are kept and only the residuals are new.
+
+        Notes
+        -----
+        Binomial responses are proportions of the numbers of trials, as `refit` takes them; times
+        the trials they are numbers of successes.
         """
         from .simulate import simulate
 
@@ -234,6 +243,7 @@ class Inference(FittedModel):
         ddf: str | None = None,
         level: float = 0.95,
         weights: Literal["equal", "proportional"] = "equal",
+        type: Literal["link", "response"] = "link",
     ) -> MarginalMeans:
         """Estimated marginal means over a reference grid; see `MarginalMeans`.
 
@@ -254,6 +264,9 @@ class Inference(FittedModel):
         weights
             How the levels that are averaged over count: "equal", or "proportional" to their
             numbers of rows.
+        type
+            Generalised models: "link", means of the linear predictor, or "response", transformed
+            back, with odds ratios (logit link) and ratios (log link) as contrasts.
 
         Raises
         ------
@@ -268,7 +281,7 @@ class Inference(FittedModel):
         """
         from .emmeans import emmeans
 
-        return emmeans(self, specs, by, at, ddf=ddf, level=level, weights=weights)
+        return emmeans(self, specs, by, at, ddf=ddf, level=level, weights=weights, type=type)
 
     # --- Robust standard errors ---
 

@@ -33,8 +33,8 @@ def to_marginaleffects(model: FittedModel) -> Any:
     """A model as the `marginaleffects` package takes it: for its predictions, comparisons and
     slopes.
 
-    Predictions are at the population level, Xβ̂ + offset without random effects; standard errors
-    come from `m.vcov`, and the package's tests are normal ones (infinite degrees of freedom), so
+    Predictions are at the population level: Xβ̂ + offset without random effects, of a generalised
+    model the mean at that (random effects of zero); standard errors come from `m.vcov`, and the package's tests are normal ones (infinite degrees of freedom), so
     those of `m.emmeans` are to be preferred where it has them.
 
     Raises
@@ -73,7 +73,7 @@ class MarginalEffectsAdapter:
         import polars as pl
         from marginaleffects.classes import ModelVault
 
-        self._spec = _spec(model)
+        self._spec, self._mean = _spec(model), model._mean
         matrices, fit = model._matrices, model._fit
         beta = np.asarray(fit.beta, dtype=float)
         self._kept = ~np.isnan(beta)
@@ -83,7 +83,7 @@ class MarginalEffectsAdapter:
         }
         data = {name: _polars_column(column, matrices.rows) for name, column in columns.items()}
         predictors = [n for v in self._spec.formula.fixed.variables for n in v.names()]
-        self._vcov = np.asarray(fit.vcov, dtype=float)[np.ix_(self._kept, self._kept)]
+        self._vcov = model._vcov[np.ix_(self._kept, self._kept)]
         vault = ModelVault(
             coef=beta[self._kept],
             coefnames=np.array(matrices.fixed_names)[self._kept],
@@ -129,7 +129,7 @@ class MarginalEffectsAdapter:
         import polars as pl
 
         matrix = np.asarray(newdata, dtype=float)
-        mean = matrix[:, :-1] @ np.asarray(params, dtype=float) + matrix[:, -1]
+        mean = self._mean(matrix[:, :-1] @ np.asarray(params, dtype=float) + matrix[:, -1])
         rowid = pl.Series("rowid", range(len(mean)), dtype=pl.Int32)
         return pl.DataFrame({"rowid": rowid, "estimate": mean})
 

@@ -16,7 +16,7 @@ from .ddf import FEWEST, RANK, ROUNDING, inverse, scaled_spectrum
 from .errors import ConvergenceError
 
 if TYPE_CHECKING:
-    from .fitted import FittedModel
+    from .linear import Linear
 
 __all__ = ["KenwardRoger"]
 
@@ -37,7 +37,7 @@ class KenwardRoger:
     sigma: float
 
     @classmethod
-    def of(cls, model: FittedModel) -> KenwardRoger:
+    def of(cls, model: Linear) -> KenwardRoger:
         parts = _with_residual(model)
         P, Q, T = parts
         rank = P.shape[1]
@@ -69,9 +69,7 @@ class KenwardRoger:
         return _matched_moments(q, a1, a2)
 
 
-def _determined(
-    information: Array, slopes: Array, model: FittedModel
-) -> tuple[Array, Array, Array]:
+def _determined(information: Array, slopes: Array, model: Linear) -> tuple[Array, Array, Array]:
     """The scaled spectrum of the information on Σ, refused where rounding has eaten its digits.
 
     A direction without information leaves the mean's precision as it is (Σ_k v_k P_k = 0), as where
@@ -113,7 +111,7 @@ def _matched_moments(q: int, a1: float, a2: float) -> tuple[float, float]:
     return float(den_df), float(scale)
 
 
-def _with_residual(model: FittedModel) -> tuple[Array, Array, Array]:
+def _with_residual(model: Linear) -> tuple[Array, Array, Array]:
     """P, Q and T of the elements of Σ (in the kernel's coordinates) and, as the last, σ².
 
     With V = ZΓZ' + φW⁻¹ at φ = 1, ∂V/∂φ = V − ZΓZ': a linear combination of V itself and of the

@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .comparability import definition_notes, is_poisson_limit
 from .distributions import chi2_upper
 from .errors import ArgumentError, DataError, MixedModelsWarning, warn
 from .fitted import FittedModel
+from .generalised_model import GeneralizedLinearModel
+from .mixed import Mixed
 from .model import LinearMixedModel, LinearModel, with_criterion
 from .tables import ResultTable
 from .text import html_table
@@ -71,7 +74,7 @@ def anova(*models: FittedModel, refit: bool = True) -> LikelihoodRatioTable:
     Parameters
     ----------
     models
-        Two or more fits of `lmer` or `lm` to the same rows, response and weights.
+        Two or more fits of `lmer`, `lm`, `glmer` or `glm` to the same rows, response and weights.
     refit
         True (default): models fitted by REML are fitted again by ML first, because REML criteria
         of different fixed effects cannot be compared; a note says so. False: compare REML fits as
@@ -116,6 +119,7 @@ def anova(*models: FittedModel, refit: bool = True) -> LikelihoodRatioTable:
     ordered = sorted(models, key=lambda model: model.npar)
     labels = [names[id(model)] for model in ordered]
     compared, notes = _comparable(ordered, refit)
+    notes += definition_notes(ordered)
     reml = not refit and any(_is_reml(model) for model in ordered)
     tests = [likelihood_ratio(small, large, reml) for small, large in pairwise(compared)]
     table = LikelihoodRatioTable.of(_columns(compared, tests, reml), "", index=labels)
@@ -193,8 +197,10 @@ def _response_name(model: FittedModel) -> str:
 
 def _same_weights(a: FittedModel, b: FittedModel) -> bool:
     ones = np.ones(a.nobs)
-    wa, wb = (ones if m._matrices.weights is None else m._matrices.weights for m in (a, b))
-    return np.array_equal(wa, wb)
+    pairs = ((getattr(m._matrices, name) for m in (a, b)) for name in ("weights", "sizes"))
+    return all(
+        np.array_equal(ones if wa is None else wa, ones if wb is None else wb) for wa, wb in pairs
+    )
 
 
 def _is_reml(model: FittedModel) -> bool:
@@ -239,9 +245,9 @@ def _outcomes(table: pd.DataFrame, models: Sequence[FittedModel]) -> list[str]:
                 "one fit is not at its optimum."
             )
     for label, model in zip(table.index, models, strict=True):
-        if isinstance(model, LinearMixedModel) and not model.converged:
+        if not model.converged:
             notes.append(f"{label}: the fit did not converge, the test is void.")
-        elif isinstance(model, LinearMixedModel) and model.is_singular:
+        elif isinstance(model, Mixed) and model.is_singular:
             notes.append(f"{label}: the fit is singular.")
     return notes
 
@@ -271,6 +277,8 @@ def criterion(model: FittedModel, reml: bool) -> float:
     """−2 log-likelihood of a fit, restricted or not; an ordinary regression has both."""
     if isinstance(model, LinearModel):
         return model.reml_criterion if reml else model.deviance
+    if isinstance(model, GeneralizedLinearModel):
+        return float(model._fit.criterion)  # with the constants of glmer, unlike R's logLik(glm)
     return model._minus2loglik
 
 
@@ -278,13 +286,18 @@ def _boundary(small: FittedModel, large: FittedModel) -> tuple[bool, str]:
     """Whether the mixture holds, and what to tell where the smaller model is the larger one with a
     variance of zero."""
     before, after = _effects(small), _effects(large)
+    if before == after and is_poisson_limit(small, large):
+        return large.npar == small.npar + 1, (
+            "the Poisson model is the negative binomial with 1/θ = 0 (nb1: φ = 0), on the boundary "
+            f"of its range: {MIXTURE} is from ½χ²(0) + ½χ²(1); Pr(>Chisq) is too large."
+        )
     added = sum(len(columns) for columns in after) - sum(len(columns) for columns in before)
     df = large.npar - small.npar
     if added <= 0 or df <= 0:
         return False, ""
     same_fixed = set(small.fixef.dropna().index) == set(large.fixef.dropna().index)
     joined = _joined(before, after)
-    at_boundary = isinstance(small, LinearMixedModel) and small.is_singular
+    at_boundary = isinstance(small, Mixed) and small.is_singular
     if same_fixed and joined is not None and not at_boundary and df == joined + 1:
         return (
             True,

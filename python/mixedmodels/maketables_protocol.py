@@ -67,7 +67,8 @@ def statistics(model: FittedModel) -> dict[str, Any]:
             for i in range(j):
                 pair = f"{term.columns[i]}, {column}"
                 result[f"Correlation {pair} by {term.name}"] = float(term.corr[j, i])
-    result["SD residual"] = model.sigma
+    if model._has_sigma:
+        result["SD residual"] = model.sigma
     result["N"] = model.nobs
     result |= {f"Groups: {name}": size for name, size in getattr(model, "ngroups", {}).items()}
     result |= {"aic": model.aic, "bic": model.bic, "ll": model.loglik}

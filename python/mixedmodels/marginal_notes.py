@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .expression import Name
+from .expression import Call, Name
 
 if TYPE_CHECKING:
+    from .expression import Node
     from .fitted import FittedModel
     from .multiplicity import Adjustment
     from .reference_grid import ReferenceGrid
+    from .response_scale import Scale
 
-__all__ = ["adjustment_notes", "grid_notes"]
+__all__ = ["adjustment_notes", "grid_notes", "scale_notes"]
 
 
 def grid_notes(
@@ -33,13 +35,30 @@ def grid_notes(
         notes.append(f"Held at: {values}")
     notes += _interactions(model, names, averaged, held)
     formula = model._matrices.spec.formula  # type: ignore[union-attr]
-    if formula.response is not None and not isinstance(formula.response.node, Name):
+    if formula.response is not None and _is_transformed(formula.response.node):
         notes.append(f"Results are on the scale of {formula.response.text}")
     if np.any(grid.offset != 0):
         notes.append(
             f"The offset is included; its mean on the grid is {_short(grid.offset.mean())}"
         )
     return notes
+
+
+def _is_transformed(response: Node) -> bool:
+    return not isinstance(response, Name) and not (
+        isinstance(response, Call) and response.function == "cbind"
+    )
+
+
+def scale_notes(used: Scale | None, link: str | None) -> list[str]:
+    """The scale of the results and of their tests; `link` is what they are not transformed from,
+    None where that is the identity."""
+    if used is not None:
+        return [
+            f"Intervals are back-transformed from the {used.link} scale",
+            f"Tests are performed on the {used.link} scale",
+        ]
+    return [] if link is None else [f"Results are given on the {link} (not the response) scale"]
 
 
 def _short(value: object) -> str:

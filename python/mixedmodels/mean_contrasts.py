@@ -1,12 +1,13 @@
 """Sets of contrasts of k means, with R's names: coefficients and labels.
 
-To add a set: one function labels → (labels, coefficients) and one line in `METHODS`.
+To add a set of differences: one line in `DIFFERENCES`. Any other set: one function labels →
+(labels, coefficients) and one line in `OTHERS`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import combinations
 from math import gcd, lcm
@@ -29,7 +30,7 @@ DEGREES = ("linear", "quadratic", "cubic", "quartic")
 OPERATOR = re.compile(r"[-+*/]")
 
 
-def contrast_coefficients(method: Any, labels: Sequence[str]) -> Contrasts:
+def contrast_coefficients(method: Any, labels: Sequence[str], sign: str = "-") -> Contrasts:
     """Labels and coefficients, shape (m, k), of contrasts of k means called `labels`.
 
     Parameters
@@ -37,6 +38,8 @@ def contrast_coefficients(method: Any, labels: Sequence[str]) -> Contrasts:
     method
         A name of `METHODS`; a mapping of names to k coefficients; a matrix (m, k), or a DataFrame
         of one with the names as its index.
+    sign
+        What stands between the means in labels of differences: "/" where they become ratios.
 
     Raises
     ------
@@ -45,11 +48,13 @@ def contrast_coefficients(method: Any, labels: Sequence[str]) -> Contrasts:
     """
     if isinstance(method, str):
         if method not in METHODS:
-            hint = closest(method, list(METHODS)) or f": choose one of {', '.join(METHODS)}"
+            hint = closest(method, METHODS) or f": choose one of {', '.join(METHODS)}"
             raise ArgumentError(f"contrasts {method!r} are unknown{hint}")
         if len(labels) < 2:
             raise ArgumentError(f"{method} contrasts need at least two means; there is one")
-        return METHODS[method](list(labels))
+        if method in DIFFERENCES:
+            return _differences(labels, list(DIFFERENCES[method](len(labels))), sign)
+        return OTHERS[method](list(labels))
     if isinstance(method, Mapping):
         names, rows = [str(name) for name in method], list(method.values())
     elif isinstance(method, pd.DataFrame):
@@ -86,28 +91,12 @@ def _apart(label: str) -> str:
     return f"({label})" if OPERATOR.search(label) else label
 
 
-def _differences(labels: Sequence[str], pairs: Sequence[tuple[int, int]]) -> Contrasts:
+def _differences(labels: Sequence[str], pairs: Sequence[tuple[int, int]], sign: str) -> Contrasts:
     """Mean i minus mean j for each pair."""
     matrix = np.zeros((len(pairs), len(labels)))
     for row, (i, j) in zip(matrix, pairs, strict=True):
         row[i], row[j] = 1.0, -1.0
-    return [f"{_apart(labels[i])} - {_apart(labels[j])}" for i, j in pairs], matrix
-
-
-def _pairwise(labels: list[str]) -> Contrasts:
-    return _differences(labels, list(combinations(range(len(labels)), 2)))
-
-
-def _revpairwise(labels: list[str]) -> Contrasts:
-    return _differences(labels, [(j, i) for j in range(len(labels)) for i in range(j)])
-
-
-def _treatment(labels: list[str]) -> Contrasts:
-    return _differences(labels, [(j, 0) for j in range(1, len(labels))])
-
-
-def _consecutive(labels: list[str]) -> Contrasts:
-    return _differences(labels, [(j, j - 1) for j in range(1, len(labels))])
+    return [f"{_apart(labels[i])} {sign} {_apart(labels[j])}" for i, j in pairs], matrix
 
 
 def _effects(labels: list[str]) -> Contrasts:
@@ -138,11 +127,11 @@ def _whole(column: Sequence[Fraction]) -> list[float]:
     return [x / gcd(*numbers) for x in numbers]
 
 
-METHODS: dict[str, Callable[[list[str]], Contrasts]] = {
-    "pairwise": _pairwise,
-    "revpairwise": _revpairwise,
-    "trt.vs.ctrl": _treatment,
-    "consec": _consecutive,
-    "eff": _effects,
-    "poly": _polynomial,
+DIFFERENCES: dict[str, Callable[[int], Iterable[tuple[int, int]]]] = {
+    "pairwise": lambda k: combinations(range(k), 2),
+    "revpairwise": lambda k: ((j, i) for j in range(k) for i in range(j)),
+    "trt.vs.ctrl": lambda k: ((j, 0) for j in range(1, k)),
+    "consec": lambda k: ((j, j - 1) for j in range(1, k)),
 }
+OTHERS: dict[str, Callable[[list[str]], Contrasts]] = {"eff": _effects, "poly": _polynomial}
+METHODS = (*DIFFERENCES, *OTHERS)

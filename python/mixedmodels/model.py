@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from .convergence import Convergence
-from .description import Description
-from .errors import ArgumentError
-from .fitted import optimize
+from .call import optimize
 from .lazy import lazy
-from .random_effects import RandomEffects, coefficients_by_group, random_effects
-from .varcorr import VarCorr
+from .linear import Linear
+from .mixed import Mixed
 
 if TYPE_CHECKING:
-    from .icc import IntraclassCorrelation
-    from .profile import Profile
+    from .ddf import DdfMethod
+    from .fitted import FittedModel
+    from .model_matrix import ModelMatrices
     from .summary import LinearMixedSummary, LinearSummary
-    from .tables import ResultTable
 
 __all__ = ["LinearMixedModel", "LinearModel", "with_criterion"]
 
@@ -30,7 +25,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LinearMixedModel(Description):
+class LinearMixedModel(Linear, Mixed):
     """A fitted linear mixed model, made by `lmer`.
 
     y | b ~ N(Xβ + Zb + o, σ²W⁻¹), b ~ N(0, σ²Λ_θΛ_θ') (Bates et al. 2015, eq. 2-4).
@@ -40,43 +35,6 @@ class LinearMixedModel(Description):
     def reml(self) -> bool:
         """Whether the fit is by REML."""
         return bool(self._fit.reml)
-
-    @property
-    def ngroups(self) -> dict[str, int]:
-        """Grouping factor → number of levels, most levels first."""
-        return {term.group: len(term.levels) for term in self._matrices.terms}
-
-    @property
-    def theta(self) -> Array:
-        """Relative covariance parameters θ̂, shape (n_theta,).
-
-        Term by term (decreasing number of levels), each the lower triangle of λ_t column by column.
-        """
-        return np.array(self._fit.theta)
-
-    @lazy
-    def varcorr(self) -> VarCorr:
-        """Variances, standard deviations and correlations of the random effects; see `VarCorr`."""
-        return VarCorr.from_theta(self.theta, self.sigma, self._matrices.terms)
-
-    def ranef(self, condvar: bool = False) -> RandomEffects:
-        """Conditional modes b̂: a dict group → DataFrame (levels, columns).
-
-        With `condvar=True` the result's `.sd` holds the conditional standard deviations in the
-        same shape: square roots of the diagonal of σ²ΛM⁻¹Λ', β and θ taken as known (as in lme4).
-
-        Examples
-        --------
-        >>> m.ranef()["clinic"]                                                # doctest: +SKIP
-        >>> m.ranef(condvar=True).sd["clinic"]                                 # doctest: +SKIP
-        """
-        covariances = self._fit.conditional_covariances() if condvar else None
-        return random_effects(self._matrices.terms, self._modes, covariances)
-
-    def coef(self) -> dict[str, pd.DataFrame]:
-        """Coefficients of each group, fixed + random: a dict group → DataFrame (levels,
-        columns)."""
-        return coefficients_by_group(self.fixef, self.ranef())
 
     @property
     def reml_criterion(self) -> float | None:
@@ -89,21 +47,6 @@ class LinearMixedModel(Description):
         """−2 loglik of an ML fit; None for a REML fit."""
         return None if self.reml else self._minus2loglik
 
-    @property
-    def converged(self) -> bool:
-        """Whether the optimum is certain; `convergence` has the details."""
-        return bool(self._fit.converged)
-
-    @property
-    def is_singular(self) -> bool:
-        """Whether a variance is estimated as zero or a correlation as ±1."""
-        return bool(self._fit.singular)
-
-    @lazy
-    def convergence(self) -> Convergence:
-        """Gradient, curvature, evaluations, reason and remarks; see `Convergence`."""
-        return Convergence(self._fit, self._matrices.terms)
-
     def objective(self, theta: ArrayLike) -> float:
         """The profiled criterion (REML criterion or deviance) at θ, shape (n_theta,) or one
         number for all."""
@@ -113,85 +56,9 @@ class LinearMixedModel(Description):
         """The exact gradient of `objective` at θ, shape (n_theta,)."""
         return np.asarray(self._fit.gradient(self._theta(theta)), dtype=float)
 
-    def _theta(self, theta: ArrayLike) -> Array:
-        size = len(self._fit.theta)
-        try:
-            values = np.array(theta, dtype=np.float64)
-        except (TypeError, ValueError):
-            values = np.empty(0)
-        values = np.full(size, float(values)) if values.ndim == 0 else values
-        if values.shape != (size,) or not np.isfinite(values).all():
-            raise ArgumentError(f"theta must be {size} finite numbers, in the order of m.theta")
-        return values
-
     def blocks(self) -> str:
         """A picture of the blocks of the factor: which are diagonal, sparse or dense."""
         return str(self._fit.blocks())
-
-    def profile(
-        self,
-        parm: str | Sequence[str] | None = None,
-        level: float = 0.99,
-        *,
-        points: int = 8,
-        n_threads: int | None = None,
-    ) -> Profile:
-        """Likelihood profiles: ζ, the signed root of the deviance's rise, against the parameter.
-
-        Parameters
-        ----------
-        parm
-            Rows wanted, as in `confint`.
-        level
-            The profile reaches as far as an interval of this coverage would.
-        points
-            Values either side of the estimate.
-        """
-        from .profile import profile
-
-        return profile(self, parm, level, points=points, n_threads=n_threads)
-
-    def icc(
-        self,
-        *,
-        ci: float | None = None,
-        nsim: int = 1000,
-        seed: int = 0,
-        n_threads: int | None = None,
-    ) -> IntraclassCorrelation:
-        """Intraclass correlations: `.adjusted`, `.unadjusted`, `.by_group`, and the design effects;
-        see `IntraclassCorrelation`.
-
-        Parameters
-        ----------
-        ci
-            Coverage of percentile intervals from a parametric bootstrap, e.g. 0.95; None: none.
-        nsim, seed, n_threads
-            Of the bootstrap; see `mm.bootstrap`.
-        """
-        from .icc import intraclass_correlation
-
-        return intraclass_correlation(
-            self,
-            ci=ci,
-            nsim=nsim,
-            seed=seed,
-            n_threads=n_threads,
-        )
-
-    def variance_components(self) -> ResultTable:
-        """Variances, standard deviations and correlations with their standard errors.
-
-        Returns
-        -------
-        ResultTable
-            The rows and columns of `varcorr.to_frame()`, and `std_error`: that of sdcor, by the
-            delta method from the exact Hessian over (θ, σ); NaN on the boundary (a standard
-            deviation of 0, a correlation of ±1). For intervals see `confint`.
-        """
-        from .standard_errors import variance_components
-
-        return variance_components(self)
 
     def summary(self, ddf: str | None = None) -> LinearMixedSummary:
         """Everything on one page; `str()` reads as lmerTest's print.
@@ -211,6 +78,15 @@ class LinearMixedModel(Description):
         from .summarize import summarize_mixed
 
         return summarize_mixed(self, ddf)
+
+    @property
+    def _ddf_methods(self) -> tuple[DdfMethod, ...]:
+        return ("satterthwaite", "kenward-roger", "residual", "asymptotic", "none")
+
+    def _with_matrices(
+        self, matrices: ModelMatrices, response: Array | None, REML: bool
+    ) -> FittedModel:
+        return _fit_matrices(self, matrices, response, REML)
 
     def update(
         self, formula: str | None = None, data: Any = None, REML: bool | None = None
@@ -247,7 +123,7 @@ class LinearMixedModel(Description):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LinearModel(Description):
+class LinearModel(Linear):
     """A fitted ordinary regression, made by `lm`: the baseline beside a mixed model."""
 
     @lazy
@@ -290,6 +166,15 @@ class LinearModel(Description):
 
         return summarize_linear(self, ddf)
 
+    @property
+    def _ddf_methods(self) -> tuple[DdfMethod, ...]:
+        return ("residual", "satterthwaite", "kenward-roger", "asymptotic", "none")
+
+    def _with_matrices(
+        self, matrices: ModelMatrices, response: Array | None, REML: bool
+    ) -> FittedModel:
+        return _fit_matrices(self, matrices, response, REML)
+
     def update(self, formula: str | None = None, data: Any = None) -> LinearModel:
         """A new fit with some arguments changed; see `LinearMixedModel.update`."""
         from .update import update_linear
@@ -305,3 +190,16 @@ def with_criterion(model: LinearMixedModel, REML: bool) -> LinearMixedModel:
     call = replace(model._call, control=replace(model._call.control, start=None))
     fit = optimize(model._matrices, REML, call.control, call.n_threads, design=model._design)
     return LinearMixedModel(model.formula, model._matrices, fit, call, model._new_response)
+
+
+def _fit_matrices(
+    model: Linear, matrices: ModelMatrices, response: Array | None, REML: bool
+) -> FittedModel:
+    """A linear model of these terms; without random terms a `LinearModel`."""
+    # θ may have another length now
+    call = replace(model._call, control=replace(model._call.control, start=None))
+    design = matrices.design if response is None else matrices.design.with_response(response)
+    kind = LinearMixedModel if matrices.terms else LinearModel
+    reml = REML or not matrices.terms
+    fit = optimize(matrices, reml, call.control, call.n_threads, design=design)
+    return kind(model.formula, matrices, fit, call, response)

@@ -16,16 +16,19 @@ import numpy as np
 import pandas as pd
 
 from .columns import Table, check_magnitude, closest
-from .errors import DataError, FormulaError, MissingDataWarning, warn
+from .errors import DataError, MissingDataWarning, warn
 from .evaluate import Evaluator
-from .expression import Call, Expression, column_expression, parse_expression
+from .expression import Expression, column_expression, parse_expression
 from .factors import Factor, show
 from .formula import Formula
 from .lazy import lazy
+from .response import Response, ResponseReader, evaluate_response
 from .transforms import Matrix
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from .families import Family
 
     Array = NDArray[np.float64]
 
@@ -45,7 +48,9 @@ class ModelFrame:
     table: Table
     variables: dict[str, Matrix | Factor]
     groups: dict[str, Factor]
-    response_columns: Matrix  # more than one for `cbind(...)`
+    family: Family | None  # None: a linear model
+    response: Array
+    sizes: Array | None  # the binomial's numbers of trials
     weights: Array | None
     offset: Array | None
     rows: NDArray[np.uint32] | None
@@ -55,12 +60,6 @@ class ModelFrame:
     state: dict[str, dict[str, Any]] = field(repr=False)
     context: Mapping[str, Any] = field(repr=False)
     offset_argument: Expression | str | None = None  # "array" where it cannot be had for new data
-
-    @property
-    def response(self) -> Array | None:
-        """(n_table,) the response; None for the several columns of `cbind(...)`."""
-        columns = self.response_columns.columns
-        return columns[0] if len(columns) == 1 else None
 
     @property
     def n_table(self) -> int:
@@ -85,12 +84,14 @@ def model_frame(
     offset: Any = None,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    family: Family | None = None,
 ) -> ModelFrame:
     """Evaluate a formula's variables on `data` and choose the rows.
 
     `weights` and `offset` are a column's name (or an expression of columns), or n numbers.
     `na_action` is "drop", "exclude" (the same rows; outputs are padded later) or "raise".  Rows of
-    weight zero are dropped.
+    weight zero are dropped.  The `family` of a generalised model decides what its response may be
+    (see `response.py`).
 
     Raises `DataError` for data that do not fit (a missing column, infinite values, lengths, no
     rows), `FormulaError` for functions that a formula may not call.  Warns `MissingDataWarning`
@@ -107,7 +108,7 @@ def model_frame(
         raise DataError("the data have no rows")
     formula = formula.expand(table.names)
     evaluator = Evaluator(table, formula.text, context)
-    response = _response(formula, evaluator)
+    response = evaluate_response(formula, evaluator, family)
     variables = _variables(formula, evaluator)
     groups = _groups(formula, evaluator)
     given_weights = given_numbers(weights, "weights", evaluator)
@@ -118,19 +119,21 @@ def model_frame(
     used.add(groups)
     used.add({"weights": _columns(given_weights), "offset": _columns(total_offset)})
     rows = used.rows(na_action)
-    zeros, rows = _positive_weights(given_weights, rows, table)
+    read, zeros, rows = _read(response, given_weights, family, table, rows)
     _report(used, zeros, rows, table.n)
     return ModelFrame(
         formula=formula,
         table=table,
         variables={k: _only_used(v, rows) for k, v in variables.items()},
         groups={k: g.drop_unused(rows) for k, g in groups.items()},
-        response_columns=next(iter(response.values())),
-        weights=given_weights,
+        family=family,
+        response=read.y,
+        sizes=read.sizes,
+        weights=read.weights,
         offset=total_offset,
         rows=rows,
         missing=used.missing(),
-        zero_weights=zeros,
+        zero_weights=sum(zeros.values()),
         na_action=na_action,
         state=evaluator.state,
         context=evaluator.context,
@@ -139,23 +142,6 @@ def model_frame(
 
 
 # --- evaluation ---------------------------------------------------------------------------------
-
-
-def _response(formula: Formula, evaluator: Evaluator) -> dict[str, Matrix]:
-    """The response by its name; `cbind(s, f)` has a column for each argument."""
-    if formula.response is None:
-        raise FormulaError(
-            "the formula has no response; expected 'y ~ ...' with the response left of '~'",
-            formula.text,
-            0,
-        )
-    node = formula.response.node
-    if isinstance(node, Call) and node.function == "cbind":
-        parts = [Expression(formula.response.text, a, node.position) for a in node.arguments]
-        columns = tuple(evaluator.numbers(part, "response") for part in parts)
-        names = tuple(str(j + 1) for j in range(len(columns)))
-        return {formula.response.text: Matrix(columns, names)}
-    return {formula.response.text: _columns(evaluator.numbers(formula.response, "response"))}
 
 
 def _columns(numbers: Array | None) -> Matrix:
@@ -289,17 +275,36 @@ class _UsedRows:
         return ", ".join(parts[:8]) + (", ..." if len(parts) > 8 else "")
 
 
-def _positive_weights(
-    weights: Array | None, rows: NDArray[np.uint32] | None, table: Table
+def _read(
+    response: Mapping[str, Matrix | Factor],
+    weights: Array | None,
+    family: Family | None,
+    table: Table,
+    rows: NDArray[np.uint32] | None,
+) -> tuple[Response, dict[str, int], NDArray[np.uint32] | None]:
+    """The response for its family, the numbers of rows left out for a weight or size of zero, and
+    the rows that are left."""
+    ((name, given),) = response.items()
+    read = ResponseReader(name, family, table.index, rows).read(given, weights)
+    zeros = {}
+    zeros["weight"], rows = _positive(read.weights, "weight", rows, table)
+    zeros["number of trials"], rows = _positive(read.sizes, "number of trials", rows, table)
+    ResponseReader(name, family, table.index, rows).check(read)
+    return read, zeros, rows
+
+
+def _positive(
+    weights: Array | None, what: str, rows: NDArray[np.uint32] | None, table: Table
 ) -> tuple[int, NDArray[np.uint32] | None]:
-    """Refuse negative weights; leave out rows of weight zero: their number and the rows kept."""
+    """Refuse negative weights or sizes; leave out rows where they are zero: their number and the
+    rows kept."""
     if weights is None:
         return 0, rows
     negative = weights < 0
     if negative.any():
         at = int(np.argmax(negative))
         raise DataError(
-            f"the weight of row {show(table.index[at])} is {weights[at]:g}; expected at least 0"
+            f"the {what} of row {show(table.index[at])} is {weights[at]:g}; expected at least 0"
         )
     if (weights > 0).all():
         return 0, rows
@@ -307,19 +312,20 @@ def _positive_weights(
     kept = positions[weights[positions] > 0]
     zeros = len(positions) - len(kept)
     if len(kept) == 0:
-        raise DataError("no row is left: every weight is 0")
+        raise DataError(f"no row is left: every {what} is 0")
     return zeros, kept if zeros else rows
 
 
-def _report(used: _UsedRows, zeros: int, rows: NDArray[np.uint32] | None, n: int) -> None:
+def _report(
+    used: _UsedRows, zeros: Mapping[str, int], rows: NDArray[np.uint32] | None, n: int
+) -> None:
     if rows is None:
         return
     parts = []
     missing = 0 if used.dropped is None else int(np.count_nonzero(used.dropped))
     if missing:
         parts.append(f"{missing} of {n} rows dropped: missing values ({used.words()})")
-    if zeros:
-        parts.append(f"{zeros} of {n} rows dropped: weight 0")
+    parts += [f"{count} of {n} rows dropped: {what} 0" for what, count in zeros.items() if count]
     warn(f"{'; '.join(parts)}; {len(rows)} rows are used", MissingDataWarning)
 
 

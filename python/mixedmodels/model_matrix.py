@@ -48,7 +48,8 @@ class ModelMatrices:
     """The kernel's design and everything a label needs.
 
     `index` has the kept rows' labels, `full_index` the whole table's; `rows` are the positions kept
-    (None: all).  `response`, `weights`, `offset` are arrays over the kept rows, made on demand.
+    (None: all).  `response`, `sizes`, `weights`, `offset` are arrays over the kept rows, made on
+    demand.
     """
 
     design: Design
@@ -76,6 +77,11 @@ class ModelMatrices:
         return values
 
     @property
+    def sizes(self) -> Array | None:
+        """(nobs,) the binomial's numbers of trials, or None."""
+        return self._kept("sizes")
+
+    @property
     def weights(self) -> Array | None:
         """(nobs,) prior weights, or None."""
         return self._kept("weights")
@@ -84,6 +90,10 @@ class ModelMatrices:
     def offset(self) -> Array | None:
         """(nobs,) the known part of the mean, or None."""
         return self._kept("offset")
+
+    def all_rows(self, name: str) -> Array | None:
+        """response, sizes, weights or offset over all rows of the table, or None."""
+        return self._full[name]
 
     def _kept(self, name: str) -> Array | None:
         values = self._full[name]
@@ -114,7 +124,12 @@ def model_matrices(
         zero_weights=frame.zero_weights,
         na_action=frame.na_action,
         spec=spec,
-        _full={"response": frame.response, "weights": frame.weights, "offset": frame.offset},
+        _full={
+            "response": frame.response,
+            "sizes": frame.sizes,
+            "weights": frame.weights,
+            "offset": frame.offset,
+        },
     )
 
 
@@ -148,6 +163,7 @@ def plan_model(
         response=frame.response,
         weights=frame.weights,
         offset=frame.offset,
+        **({} if frame.sizes is None else {"sizes": frame.sizes}),
     )
     infos = (TermInfo(p.term.group_name, p.plan.names, p.levels) for p in random)
     return arguments, spec, tuple(infos)
@@ -165,14 +181,9 @@ def public_order(n_levels: list[int]) -> list[int]:
 
 
 def _check_response(frame: ModelFrame) -> None:
-    text = frame.formula.response.text if frame.formula.response else ""
-    if frame.response is None:
-        raise DataError(
-            f"the response '{text}' has several columns; a linear model has one. cbind(successes, "
-            "failures) belongs to a binomial model"
-        )
-    if not frame.formula.random:
+    if frame.family is not None or not frame.formula.random:
         return
+    text = frame.formula.response.text if frame.formula.response else ""
     kept = frame.response if frame.rows is None else frame.response[frame.rows]
     if len(kept) > 1 and float(kept.min()) == float(kept.max()):
         raise DataError(
@@ -257,5 +268,5 @@ def from_arrays(
         zero_weights=n - nobs,
         na_action="drop",
         spec=None,
-        _full={name: arguments[name] for name in ("response", "weights", "offset")},
+        _full={name: arguments.get(name) for name in ("response", "sizes", "weights", "offset")},
     )

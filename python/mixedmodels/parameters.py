@@ -1,7 +1,9 @@
 """Names and values of the covariance parameters: standard deviations and correlations in θ's order.
 
 Confidence intervals, profiles and bootstraps speak of the same parameters under the same names:
-lme4's `.sig01`, `.sig02`, ... and `.sigma`, each with a label that a reader understands.
+lme4's `.sig01`, `.sig02`, ... and `.sigma`, each with a label that a reader understands; and
+`.dispersion`, the parameter of its own that a family has (the negative binomial's θ, the φ of nb1
+and beta).
 """
 
 from __future__ import annotations
@@ -16,14 +18,25 @@ from numpy.typing import NDArray
 from .varcorr import templates
 
 if TYPE_CHECKING:
+    from .families import Family
     from .model_matrix import TermInfo
 
-__all__ = ["SIGMA", "CovarianceParameter", "covariance_parameters", "sds_and_correlations"]
+__all__ = [
+    "DISPERSION",
+    "SIGMA",
+    "CovarianceParameter",
+    "covariance_parameters",
+    "scale_parameters",
+    "sds_and_correlations",
+]
 
 Array = NDArray[np.float64]
 
 SIGMA = ".sigma"
 """lme4's name of the residual standard deviation."""
+
+DISPERSION = ".dispersion"
+"""Of a family's own dispersion parameter."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +74,18 @@ def covariance_parameters(terms: Sequence[TermInfo]) -> tuple[CovarianceParamete
                 name, label = f".sig{len(found) + 1:02d}", f"{what}|{term.group}"
                 found.append(CovarianceParameter(name, label, t, row, column))
     return tuple(found)
+
+
+def scale_parameters(family: Family | None) -> dict[str, str]:
+    """What is estimated besides β and the covariance parameters: name → label, which is also the
+    name of the kernel's array. `family` is None for a linear model.
+
+    >>> scale_parameters(None)
+    {'.sigma': 'sigma'}
+    """
+    if family is None or family.has_sigma:
+        return {SIGMA: "sigma"}
+    return {DISPERSION: "dispersion"} if family.estimates_shape else {}
 
 
 def sds_and_correlations(theta: Array, sigma: Array, sizes: Sequence[int]) -> Array:

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .call import check_threads
 from .errors import ArgumentError, ConvergenceError, DataError
-from .fitted import FittedModel, check_threads
-from .parameters import SIGMA, covariance_parameters
+from .fitted import FittedModel
+from .parameters import covariance_parameters, scale_parameters
 from .refits import Refits
 from .replicates import chunks
 from .simulate import check_replicates, on_table
@@ -68,7 +69,8 @@ class Bootstrap:
 
     def to_frame(self) -> pd.DataFrame:
         """Replicates × statistics: fixed effects by name, then `.sig01`, ... (standard deviations
-        and correlations in θ's order) and `.sigma`; or what the statistic gave."""
+        and correlations in θ's order), and `.sigma` or `.dispersion` if the model estimates one; or
+        what the statistic gave."""
         return self._values.copy()
 
     def __len__(self) -> int:
@@ -93,7 +95,8 @@ class Bootstrap:
     def labels(self) -> dict[str, str]:
         """What the rows `.sig01`, ... are: name → "sd_(Intercept)|Subject"."""
         parameters = covariance_parameters(self.model._matrices.terms)
-        return {p.name: p.label for p in parameters} | {SIGMA: "sigma"}
+        scales = scale_parameters(self.model._call.family)
+        return {p.name: p.label for p in parameters} | scales
 
     def summary(self) -> ResultTable:
         """One row a statistic: estimate, mean and standard deviation of the replicates, bias and
@@ -171,16 +174,16 @@ def bootstrap(
     Parameters
     ----------
     model
-        A fit of `lmer` or `lm`.
+        A fit of `lmer`, `glmer`, `lm` or `glm`.
     nsim
         Number of replicates.
     seed
         0 to 2⁶⁴ − 1. A replicate is a function of the seed and of its number alone, so results
         are the same bits for any number of threads and however they are cut.
     statistic
-        None: fixed effects, standard deviations, correlations and sigma, without leaving the
-        kernel. A function of a fitted model that gives a number, or a dict or Series of numbers:
-        called with the refitted model of every replicate.
+        None: fixed effects, standard deviations, correlations and sigma or dispersion, without
+        leaving the kernel. A function of a fitted model that gives a number, or a dict or Series of
+        numbers: called with the refitted model of every replicate.
     offset
         Number of the first replicate: bootstrap(m, 1000, s) equals bootstrap(m, 400, s) +
         bootstrap(m, 600, s, offset=400).
@@ -338,6 +341,7 @@ def own_estimates(model: FittedModel) -> dict[str, Any]:
         "theta": np.array(fit.theta)[None, :],
         "beta": np.array(fit.beta)[None, :],
         "sigma": np.array([fit.sigma]),
+        "dispersion": np.array([getattr(fit, "dispersion", np.nan)]),
     }
 
 

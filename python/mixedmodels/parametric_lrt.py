@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .call import check_threads
 from .distributions import chi2_upper
 from .errors import ArgumentError
-from .fitted import FittedModel, check_threads
+from .fitted import FittedModel
 from .lrt import ROUNDING, by_ml, likelihood_ratio, require_same_data
 from .model import LinearModel
 from .replicates import chunks
@@ -98,7 +99,8 @@ def bootstrap_lrt(
     Parameters
     ----------
     m0, m1
-        Fits of `lmer` or `lm` to the same rows and response; m0 must be a special case of m1.
+        Fits of `lmer` or `lm`, or of `glmer` or `glm`, to the same rows and response; m0 must be a
+        special case of m1.
     nsim
         Number of replicates.
     seed
@@ -172,8 +174,8 @@ def _ratios(
 
 
 def _criteria(model: FittedModel, fits: dict[str, Any]) -> Array:
-    """−2 log-likelihood of every fit; a linear model's kernel fit is by REML, so it is made of the
-    residual sum of squares."""
+    """−2 log-likelihood of every fit, as `lrt.criterion`; an ordinary regression's kernel fit is by
+    REML, so it is made of the residual sum of squares."""
     if not isinstance(model, LinearModel):
         criteria: Array = fits["criterion"]
         return criteria

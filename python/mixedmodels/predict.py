@@ -35,8 +35,8 @@ def predict(
         raise ArgumentError(f"predictions of type {type!r}: choose response or link")
     modes = chosen_modes(model, re_form)
     if newdata is None:
-        values = np.asarray(model._design.linear_predictor(model._fit.beta, modes))
-        return model._on_rows(values, "prediction")
+        eta = np.asarray(model._design.linear_predictor(model._fit.beta, modes))
+        return model._on_rows(eta if type == "link" else model._mean(eta), "prediction")
     spec = model._matrices.spec
     if spec is None:
         raise DataError(
@@ -47,7 +47,8 @@ def predict(
     design, index = spec.new_design(
         newdata, random=bool(wanted), terms=wanted, allow_new_levels=allow_new_levels
     )
-    values = np.asarray(design.linear_predictor(model._fit.beta, [modes[t] for t in wanted]))
+    eta = np.asarray(design.linear_predictor(model._fit.beta, [modes[t] for t in wanted]))
+    values = eta if type == "link" else model._mean(eta)
     return pd.Series(values, index=index, name="prediction")
 
 
@@ -108,7 +109,9 @@ def _columns_by_group(model: FittedModel, re_form: str) -> dict[str, set[str]]:
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MissingDataWarning)
-        frame = model_frame(parsed, call.data, na_action="drop", context=call.context)
+        frame = model_frame(
+            parsed, call.data, na_action="drop", context=call.context, family=call.family
+        )
         matrices = model_matrices(parsed, frame, contrasts=call.contrasts)
     wanted: dict[str, set[str]] = {}
     for term in matrices.terms:

@@ -1,28 +1,32 @@
 """Likelihood profiles: `m.profile()`, and the curves behind `m.confint()`.
 
-ζ(v) = ±√(D(v) − D(v̂)), D(v) the ML deviance with the parameter held at v and all others at their
-best (Bates et al. 2015, §5.1). The kernel traces the curves; here they get their names.
+ζ(v) = ±√(D(v) − D(v̂)), D(v) the ML deviance (−2 log-likelihood) with the parameter held at v and
+all others at their best (Bates et al. 2015, §5.1). The kernel traces the curves; here they get
+their names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .call import check_threads, optimize, optimize_generalised
 from .columns import names_given
 from .distributions import check_level, normal_quantile
 from .errors import ArgumentError, ConvergenceError, DataError
-from .fitted import check_threads, optimize
-from .parameters import SIGMA, covariance_parameters, sds_and_correlations
-from .standard_errors import sd_correlation_errors
+from .generalised import Generalised
+from .lrt import by_ml
+from .mixed import Mixed
+from .parameters import DISPERSION, SIGMA, covariance_parameters, sds_and_correlations
+from .standard_errors import dispersion_error, sd_correlation_errors
 
 if TYPE_CHECKING:
-    from .model import LinearMixedModel
+    from .fitted import FittedModel
 
 __all__ = ["Profile", "Profiled", "Side", "chosen", "profile", "profiled_parameters", "trace"]
 
@@ -38,7 +42,7 @@ class Profiled:
 
     name: str  # ".sig01", ".sigma", "(Intercept)"
     label: str  # "sd_(Intercept)|Subject"
-    kind: Literal["theta", "sigma", "beta"]
+    kind: Literal["theta", "sigma", "dispersion", "beta"]
     index: int  # in θ, or among the columns of X
     estimate: float
     std_error: float  # NaN on the boundary
@@ -96,14 +100,14 @@ class Profile:
 
 
 def profile(
-    model: LinearMixedModel,
+    model: FittedModel,
     parm: str | Sequence[str] | None = None,
     level: float = 0.99,
     *,
     points: int = 8,
     n_threads: int | None = None,
 ) -> Profile:
-    """Documented at `LinearMixedModel.profile`."""
+    """Documented at `Mixed.profile`."""
     check_level(level)
     check_threads(n_threads)
     if not (isinstance(points, int | np.integer) and points >= 1):
@@ -132,7 +136,7 @@ class Traced:
 
 
 def trace(
-    model: LinearMixedModel,
+    model: FittedModel,
     parm: str | Sequence[str] | None,
     targets: Array,
     n_threads: int | None = None,
@@ -142,7 +146,8 @@ def trace(
     A criterion may have several minima, and a curve may lead to a lower one: then the profile
     starts again from there, and a note says so.
     """
-    ml, gained = _by_ml(model), 0.0
+    start = ml = _at_optimum(model)
+    gained = 0.0
     for _ in range(RESTARTS + 1):
         parameters = chosen(profiled_parameters(ml), parm)
         sides = _sides(ml, parameters, targets, n_threads)
@@ -156,34 +161,37 @@ def trace(
         ml = lower
     notes = [remark(p, side) for p, pair in zip(parameters, sides, strict=True) for side in pair]
     if gained > 0:
-        start = ", ".join(f"{value:.4g}" for value in ml.theta)
+        theta = ", ".join(f"{value:.4g}" for value in ml._fit.theta)
         notes.append(
             f"The profile met a deviance lower by {gained:.4g} than that of the model's own ML fit "
-            f"and started again from there: use control=mm.Control(start=[{start}])."
+            f"and started again from there: use control=mm.Control(start=[{theta}])."
         )
-    if model.reml:
+    if start is not model:
         notes.append("The fit by REML was refitted by ML for its profile; estimates are ML's.")
     return Traced(parameters, sides, tuple(note for note in notes if note))
 
 
-def _by_ml(model: LinearMixedModel) -> LinearMixedModel:
+def _at_optimum(model: FittedModel) -> FittedModel:
     """The ML fit, whose deviance a profile is made of; it must be at its optimum."""
-    from .model import with_criterion
-
-    ml = with_criterion(model, REML=False) if model.reml else model
+    ml = by_ml(model)
     if not ml.converged:
+        how = "see m.convergence" if ml is model else "see m.update(REML=False).convergence"
         raise ConvergenceError(
             f"the ML fit that a profile starts from did not converge: {ml.convergence.reason}; "
-            "see m.update(REML=False).convergence"
+            f"{how}"
         )
     return ml
 
 
-def _from_start(ml: LinearMixedModel, theta: Array) -> LinearMixedModel | None:
+def _from_start(ml: FittedModel, theta: Array) -> FittedModel | None:
     """The same ML fit from another start, if it ends at a lower optimum."""
     call = replace(ml._call, control=replace(ml._call.control, start=theta))
     try:
-        fit = optimize(ml._matrices, False, call.control, call.n_threads, design=ml._design)
+        fit: Any = (
+            optimize_generalised(ml._matrices, call, design=ml._design)
+            if isinstance(ml, Generalised)
+            else optimize(ml._matrices, False, call.control, call.n_threads, design=ml._design)
+        )
     except (ConvergenceError, DataError):
         return None
     lower = replace(ml, _fit=fit, _call=call)
@@ -200,8 +208,25 @@ def remark(parameter: Profiled, side: Side) -> str:
     return ""
 
 
-def profiled_parameters(model: LinearMixedModel) -> list[Profiled]:
-    """All parameters in lme4's order: standard deviations and correlations, σ, fixed effects."""
+def profiled_parameters(model: FittedModel) -> list[Profiled]:
+    """All parameters in lme4's order: standard deviations and correlations, σ or dispersion, fixed
+    effects.
+
+    The σ of a generalised model is none of them: it is a function of the others.
+    """
+    found = _covariance_parameters(model) if isinstance(model, Mixed) else []
+    if isinstance(model, Generalised) and model.family.estimates_shape:
+        error = dispersion_error(model)
+        found.append(Profiled(DISPERSION, "dispersion", "dispersion", 0, model.dispersion, error))
+    fixed = zip(model.fixef.items(), model.bse, strict=True)
+    for k, ((name, estimate), error) in enumerate(fixed):
+        if not np.isnan(estimate):
+            found.append(Profiled(str(name), str(name), "beta", k, estimate, error))
+    return found
+
+
+def _covariance_parameters(model: Mixed) -> list[Profiled]:
+    """Standard deviations and correlations, and a linear model's σ."""
     terms = model._matrices.terms
     sizes = [len(term.columns) for term in terms]
     values = sds_and_correlations(model.theta[None], np.array([model.sigma]), sizes)[0]
@@ -210,11 +235,8 @@ def profiled_parameters(model: LinearMixedModel) -> list[Profiled]:
         Profiled(p.name, p.label, "theta", k, float(values[k]), float(errors[k]), not p.is_sd)
         for k, p in enumerate(covariance_parameters(terms))
     ]
-    found.append(Profiled(SIGMA, "sigma", "sigma", 0, model.sigma, float(errors[-1])))
-    fixed = zip(model.fixef.items(), model.bse, strict=True)
-    for k, ((name, estimate), error) in enumerate(fixed):
-        if not np.isnan(estimate):
-            found.append(Profiled(str(name), str(name), "beta", k, estimate, error))
+    if not isinstance(model, Generalised):
+        found.append(Profiled(SIGMA, "sigma", "sigma", 0, model.sigma, float(errors[-1])))
     return found
 
 
@@ -239,14 +261,14 @@ def _is_named(parameter: Profiled, name: str) -> bool:
 
 
 def _sides(
-    model: LinearMixedModel,
+    model: FittedModel,
     parameters: Sequence[Profiled],
     targets: Array,
     n_threads: int | None,
 ) -> list[tuple[Side, Side]]:
     """The two sides of every parameter's curve."""
     existing = [p for p in parameters if not np.isnan(p.estimate)]
-    curves = [
+    curves: list[Any] = [  # of the kinds that the kernel's fit has
         (p.kind, p.index, p.estimate, _first_step(p, model.sigma), upwards)
         for p in existing
         for upwards in (False, True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from .bootstrap_intervals import interval_text, percentile_intervals
-from .variance_parts import variance_parts
+from .residual_variance import ResidualVariance
 
 if TYPE_CHECKING:
     from .fitted import FittedModel
@@ -18,7 +18,7 @@ __all__ = ["RSquared", "r_squared"]
 
 @dataclass(frozen=True, eq=False)
 class RSquared:
-    """R² of a linear model, `m.r2()`.
+    """R² of a model, `m.r2()`.
 
     Attributes
     ----------
@@ -31,12 +31,19 @@ class RSquared:
     intervals
         None, or a frame of bootstrap intervals: rows marginal, conditional; columns conf_low,
         conf_high.
+    notes
+        What was done, and printed below: the scale and residual variance of a generalised model.
+    generalised
+        Whether the model is a generalised one.
 
     Notes
     -----
     Nakagawa & Schielzeth (2013), Methods Ecol. Evol. 4, eq. 29-30; with random slopes, the mean
     random variance of Johnson (2014), see `IntraclassCorrelation`. The fixed variance is that of
-    Xβ̂ over the rows, offset left out.
+    Xβ̂ over the rows, offset left out. The variances of a generalised model are those on the scale
+    of its linear predictor (Nakagawa, Johnson & Schielzeth 2017), see `IntraclassCorrelation`;
+    without random effects, on the latent scale of a binomial, this is the R² of McKelvey & Zavoina
+    (1975).
 
     Examples
     --------
@@ -53,11 +60,13 @@ class RSquared:
     mixed: bool
     intervals: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
+    generalised: bool = False
 
     def __str__(self) -> str:
         marginal = f"{self.marginal:.3f}{interval_text(self.intervals, 'marginal')}"
         if not self.mixed:
-            return "\n".join([f"R²  {marginal}   ordinary regression", *self.notes])
+            kind = "generalised" if self.generalised else "ordinary"
+            return "\n".join([f"R²  {marginal}   {kind} regression", *self.notes])
         conditional = f"{self.conditional:.3f}{interval_text(self.intervals, 'conditional')}"
         lines = [
             "R² (Nakagawa & Schielzeth)",
@@ -71,6 +80,8 @@ class RSquared:
 
 def r_squared(
     model: FittedModel,
+    method: str | None = None,
+    mean: str = "conditional",
     *,
     ci: float | None = None,
     nsim: int = 1000,
@@ -78,20 +89,34 @@ def r_squared(
     n_threads: int | None = None,
 ) -> RSquared:
     """Compute `RSquared` for a fitted model; documented at `Description.r2`."""
-    shares = _shares(model)
-    intervals, notes = percentile_intervals(
-        model, _shares, ci, nsim=nsim, seed=seed, n_threads=n_threads
+    residual = ResidualVariance.of(model, method, mean)
+    shares, notes = _shares(residual, model)
+    intervals, more = percentile_intervals(
+        model,
+        lambda refitted: _shares(residual, refitted)[0],
+        ci,
+        nsim=nsim,
+        seed=seed,
+        n_threads=n_threads,
     )
-    mixed = bool(model._matrices.terms)
-    return RSquared(shares["marginal"], shares["conditional"], mixed, intervals, notes)
+    return RSquared(
+        marginal=shares["marginal"],
+        conditional=shares["conditional"],
+        mixed=bool(model._matrices.terms),
+        intervals=intervals,
+        notes=(*notes, *more),
+        generalised=residual.method is not None,
+    )
 
 
-def _shares(model: FittedModel) -> dict[str, float]:
-    from .model import LinearMixedModel
+def _shares(
+    residual: ResidualVariance, model: FittedModel
+) -> tuple[dict[str, float], tuple[str, ...]]:
+    from .model import LinearModel
 
-    if not isinstance(model, LinearMixedModel):
+    if isinstance(model, LinearModel):
         explained = float(model.summary().r_squared)
-        return {"marginal": explained, "conditional": explained}
-    parts = variance_parts(model)
+        return {"marginal": explained, "conditional": explained}, ()
+    parts, notes = residual.parts(model)
     explained = parts.fixed + float(parts.random.sum())
-    return {"marginal": parts.fixed / parts.total, "conditional": explained / parts.total}
+    return {"marginal": parts.fixed / parts.total, "conditional": explained / parts.total}, notes

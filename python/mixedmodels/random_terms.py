@@ -12,6 +12,7 @@ from .factors import Factor
 from .fitted import FittedModel
 from .formula import RandomTerm
 from .lrt import MIXTURE, LikelihoodRatio, criterion, likelihood_ratio
+from .mixed import Mixed
 from .model import LinearMixedModel
 from .submodels import Submodels, convergence_notes, droppable, without
 from .tables import ResultTable
@@ -19,17 +20,18 @@ from .tables import ResultTable
 __all__ = ["ranova"]
 
 
-def ranova(model: LinearMixedModel) -> ResultTable:
+def ranova(model: Mixed) -> ResultTable:
     """Test each random-effects term by leaving out what it has most.
 
     `(x | g)` is reduced to `(1 | g)`, `(1 | g)` is left out, `(a + b | g)` is reduced to `(b | g)`
     and to `(a | g)`, one row each; `(0 + x | g)` is left out for a covariate and reduced to
-    `(1 | g)` for a factor x. The criterion is that of the fit, REML or ML.
+    `(1 | g)` for a factor x. The criterion is that of the fit: REML, ML, or the Laplace or
+    quadrature value.
 
     Parameters
     ----------
     model
-        A fit of `lmer`.
+        A fit of `lmer` or `glmer`.
 
     Returns
     -------
@@ -43,7 +45,7 @@ def ranova(model: LinearMixedModel) -> ResultTable:
     Raises
     ------
     ArgumentError
-        The argument is not a fit of `lmer`.
+        The argument is no mixed model.
     DataError
         The model was fitted from arrays.
 
@@ -59,20 +61,21 @@ def ranova(model: LinearMixedModel) -> ResultTable:
     Kuznetsova, Brockhoff & Christensen (2017), J. Stat. Softw. 82(13), §2.4; Self & Liang (1987),
     JASA 82, 605-610; Stram & Lee (1994), Biometrics 50, 1171-1177.
     """
-    if not isinstance(model, LinearMixedModel):
+    if not isinstance(model, Mixed):
         raise ArgumentError(
-            f"mm.ranova tests the random effects of a fit of mm.lmer; got {type(model).__name__}"
+            f"mm.ranova tests the random effects of a mixed model; got {type(model).__name__}"
         )
+    reml = isinstance(model, LinearMixedModel) and model.reml
     submodels = Submodels.of(model, "ranova")
     reduced = list(_reductions(submodels))
-    smaller = [submodels.fit(model.reml, random=random) for _, random in reduced]
-    tests = [likelihood_ratio(small, model, model.reml) for small in smaller]
+    smaller = [submodels.fit(reml, random=random) for _, random in reduced]
+    tests = [likelihood_ratio(small, model, reml) for small in smaller]
     rows = ["<none>", *(label for label, _ in reduced)]
-    models = [model, *smaller]
-    by = "REML" if model.reml else "maximum likelihood"
+    models: list[FittedModel] = [model, *smaller]
+    by = "REML" if reml else "maximum likelihood"
     title = f"Random-effects terms one by one; likelihood-ratio tests of fits by {by}"
     notes = [*_boundary_notes(rows[1:], tests), *_exact(model), *convergence_notes(rows, models)]
-    return ResultTable.of(_columns(models, tests, model.reml), title, notes, index=rows)
+    return ResultTable.of(_columns(models, tests, reml), title, notes, index=rows)
 
 
 def _columns(
@@ -140,8 +143,10 @@ def _boundary_notes(rows: Sequence[str], tests: Sequence[LikelihoodRatio]) -> li
     return [f"{', '.join(of)}: {text}" for text, of in said.items()]
 
 
-def _exact(model: LinearMixedModel) -> list[str]:
+def _exact(model: Mixed) -> list[str]:
     terms = model._matrices.terms
-    if not model.reml or len(terms) != 1 or len(terms[0].columns) != 1:
+    if not (isinstance(model, LinearMixedModel) and model.reml):
+        return []
+    if len(terms) != 1 or len(terms[0].columns) != 1:
         return []
     return ["mm.exact_rlrt(m) simulates the exact distribution of this test."]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .errors import DataError
 from .lazy import lazy
-from .parameters import SIGMA, covariance_parameters, sds_and_correlations
+from .parameters import covariance_parameters, scale_parameters, sds_and_correlations
 from .simulate import on_table
 
 if TYPE_CHECKING:
@@ -40,13 +40,22 @@ class Refits:
     labels: pd.Index[Any]
     _fixed_names: tuple[str, ...]
     _terms: tuple[TermInfo, ...]
+    _scales: dict[str, str]  # name → label, see `scale_parameters`
     _arrays: dict[str, Any]  # the kernel's, see `_core.Fit.refit_many`
 
     @classmethod
     def of(cls, model: FittedModel, arrays: dict[str, Any], labels: pd.Index[Any]) -> Refits:
-        """The kernel's arrays with the labels of the model."""
+        """The kernel's arrays with the labels of the model, and its own definition of σ² where that
+        is not the kernel's (`GeneralizedLinearModel.sigma`)."""
         m = model._matrices
-        return cls(labels, tuple(m.fixed_names), tuple(m.terms), arrays)
+        sigma = float(model._fit.sigma)
+        if model.sigma != sigma:
+            powers = {name: k for name, k in (("sigma", 1), ("vcov", 2)) if name in arrays}
+            arrays = arrays | {
+                name: (model.sigma / sigma) ** k * arrays[name] for name, k in powers.items()
+            }
+        scales = scale_parameters(model._call.family)
+        return cls(labels, tuple(m.fixed_names), tuple(m.terms), scales, arrays)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -66,7 +75,8 @@ class Refits:
 
     @property
     def vcov(self) -> Array:
-        """Covariance matrices of the fixed effects, shape (k, p, p)."""
+        """Covariance matrices of the fixed effects, shape (k, p, p); of generalised models with θ
+        taken as known, as `vcov_conditional`."""
         vcov: Array = self._arrays["vcov"].copy()
         return vcov
 
@@ -80,30 +90,33 @@ class Refits:
 
     @property
     def sigma(self) -> pd.Series[float]:
-        """Residual standard deviations, shape (k,)."""
+        """Residual standard deviations, shape (k,); 1 for families without one."""
         return self._series("sigma")
 
     @property
     def varcorr(self) -> pd.DataFrame:
-        """Standard deviations and correlations in θ's order, and sigma: shape (k, n_theta + 1).
+        """Standard deviations and correlations in θ's order, and sigma or dispersion if the model
+        estimates one: shape (k, n_theta + 1) or (k, n_theta).
 
         Columns "sd_Days|Subject", "cor_Days.(Intercept)|Subject", "sigma"; a correlation with a
         standard deviation of zero is NaN.
         """
         labels = [p.label for p in covariance_parameters(self._terms)]
-        return self._frame(self._covariance_values, [*labels, "sigma"])
+        return self._frame(self._covariance_values, [*labels, *self._scales.values()])
 
     @lazy
     def _covariance_values(self) -> Array:
         sizes = [len(term.columns) for term in self._terms]
         theta, sigma = self._arrays["theta"], self._arrays["sigma"]
-        return np.column_stack([sds_and_correlations(theta, sigma, sizes), sigma])
+        scales = [self._arrays[name] for name in self._scales.values()]
+        return np.column_stack([sds_and_correlations(theta, sigma, sizes), *scales])
 
     def to_frame(self) -> pd.DataFrame:
-        """Fixed effects by name, then `.sig01`, `.sig02`, ... and `.sigma`: one row a response."""
+        """Fixed effects by name, then `.sig01`, `.sig02`, ..., and `.sigma` or `.dispersion` if the
+        model estimates one: one row a response."""
         names = [p.name for p in covariance_parameters(self._terms)]
         values = np.column_stack([self._arrays["beta"], self._covariance_values])
-        return self._frame(values, [*self._fixed_names, *names, SIGMA])
+        return self._frame(values, [*self._fixed_names, *names, *self._scales])
 
     # --- Outcomes ---
 

@@ -15,8 +15,11 @@ import numpy as np
 from .apa import Style, joined, number, share
 from .ddf import describe, resolve
 from .errors import ArgumentError
+from .generalised import Generalised
 from .lrt import MIXTURE, BoundaryWarning, anova
+from .mixed import Mixed
 from .model import LinearMixedModel, LinearModel
+from .report_generalised import approximation_words, kind_words, residual_words
 from .report_words import intercept_is, slope_and_intercept
 
 if TYPE_CHECKING:
@@ -41,9 +44,13 @@ def report(model: Description, other: Description | None = None, format: str = "
 def _sentences(model: Description, other: Description | None, style: Style) -> list[str]:
     table = model.coefficients(level=LEVEL)
     parts = [_fit(model, style), _outcome(model), _method(model), *_effects(model, table, style)]
-    if isinstance(model, LinearMixedModel):
-        parts += [_random(model, style), *slope_and_intercept(model, table, style)]
+    if isinstance(model, Mixed):
+        parts += [_random(model, style)]
+        if isinstance(model, LinearMixedModel):
+            parts += slope_and_intercept(model, table, style)
         parts += [_variance_shares(model, style)]
+    elif isinstance(model, Generalised):
+        parts += [_residual_deviance(model, style)]
     elif isinstance(model, LinearModel):
         parts += [_regression(model, style)]
     return [*parts, "" if other is None else _comparison(model, other, style)]
@@ -57,6 +64,8 @@ def _fit(model: Description, style: Style) -> str:
     groups = {term.group: len(term.levels) for term in model._matrices.terms}
     levels = "; ".join(f"{count} levels of {style.name(g)}" for g, count in groups.items())
     what = "linear mixed model" if groups else "linear regression"
+    if isinstance(model, Generalised):
+        what = kind_words(model)
     return (
         f"A {what}{formula} was fitted by {_criterion(model)} to {model.nobs} observations"
         f"{f' ({levels})' if levels else ''}{_given(model, style)}.{_left_out(model)}"
@@ -68,6 +77,8 @@ def _formula(model: Description, style: Style) -> str:
 
 
 def _criterion(model: Description) -> str:
+    if isinstance(model, Generalised):
+        return approximation_words(model)
     if isinstance(model, LinearMixedModel):
         return f"{'restricted ' if model.reml else ''}maximum likelihood"
     weighted = model._matrices.weights is not None
@@ -94,11 +105,9 @@ def _left_out(model: Description) -> str:
 
 
 def _outcome(model: Description) -> str:
-    if not isinstance(model, LinearMixedModel):
-        return ""
     if not model.converged:
         return "The fit did not converge, so these numbers are provisional."
-    if model.is_singular:
+    if isinstance(model, Mixed) and model.is_singular:
         return (
             "The fit is singular: a variance was estimated as zero, or a correlation as ±1, so the "
             "random effects are more than the data can tell apart."
@@ -141,19 +150,22 @@ def _estimate(row: Any, style: Style) -> str:
         low, high = number(row["conf_low"]), number(row["conf_high"])
         parts.append(f"{LEVEL:.0%} CI [{low}, {high}]")
     if not math.isnan(row["p_value"]):
-        parts.append(style.statistic("t", _degrees(row["df"]), row["statistic"]))
+        letter = "z" if math.isinf(row["df"]) else "t"
+        parts.append(style.statistic(letter, _degrees(row["df"]), row["statistic"]))
         parts.append(style.p(row["p_value"]))
     return ", ".join(parts)
 
 
 def _degrees(df: float) -> str:
+    if math.isinf(df):
+        return ""
     return f"{df:.0f}" if abs(df - round(df)) < 5e-3 else f"{df:.2f}"
 
 
 # --- Random effects ---
 
 
-def _random(model: LinearMixedModel, style: Style) -> str:
+def _random(model: Mixed, style: Style) -> str:
     by_group: dict[str, list[str]] = {}
     for term in model.varcorr.terms:
         by_group.setdefault(term.group, []).append(_spread(term, style))
@@ -162,8 +174,11 @@ def _random(model: LinearMixedModel, style: Style) -> str:
         for group, spreads in by_group.items()
     ]
     residual = f"the residual {style.symbol('SD')} was {number(model.sigma)}"
+    if isinstance(model, Generalised):
+        residual = residual_words(model, style)
     deviations = f"standard deviations ({style.symbol('SD')})"
-    return f"The random effects had {deviations} {'; '.join(parts)}; {residual}."
+    parts += [residual] if residual else []
+    return f"The random effects had {deviations} {'; '.join(parts)}."
 
 
 def _spread(term: TermCovariance, style: Style) -> str:
@@ -191,8 +206,11 @@ def _effect(column: str, style: Style) -> str:
     return "the intercept" if column == "(Intercept)" else f"the effect of {style.name(column)}"
 
 
-def _variance_shares(model: LinearMixedModel, style: Style) -> str:
-    icc, r2 = model.icc(), model.r2()
+def _variance_shares(model: Mixed, style: Style) -> str:
+    try:
+        icc, r2 = model.icc(), model.r2()
+    except ArgumentError:  # some families and links have no such shares
+        return ""
     groups = icc.by_group.dropna()
     parts = [f"{share(value)} for {style.name(str(g))}" for g, value in groups.items()]
     each = f" (intercepts alone: {joined(parts)})" if len(groups) > 1 else ""
@@ -203,6 +221,12 @@ def _variance_shares(model: LinearMixedModel, style: Style) -> str:
         f"{R2} = {share(r2.marginal)} of all variance (marginal), fixed and random effects "
         f"together {R2} = {share(r2.conditional)} (conditional)."
     )
+
+
+def _residual_deviance(model: Generalised, style: Style) -> str:
+    words = residual_words(model, style)
+    deviance = f"The residual deviance was {number(model.deviance)} on {model.df_resid} degrees of"
+    return f"{deviance} freedom{f'; {words}' if words else ''}."
 
 
 def _regression(model: LinearModel, style: Style) -> str:
@@ -258,7 +282,7 @@ def _boundary(test: Any, at_boundary: bool, style: Style) -> str:
 
 
 def _doubts(table: Any, other: Description) -> str:
-    if isinstance(other, LinearMixedModel) and not other.converged:
+    if not other.converged:
         return " The fit of that model did not converge, so the test is void."
     if table["deviance"].diff().iloc[1] > WORSE:
         return (

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .apa import Style, joined
+from .generalised import Generalised
+from .report_generalised import of_the_intercept
 
 if TYPE_CHECKING:
     from .fitted import FittedModel
@@ -30,10 +32,11 @@ DIRECTIONS = {
 
 def intercept_is(model: FittedModel, style: Style) -> str:
     """ "The intercept, the expected anxiety at therapy_sessions = 0, was"."""
-    response = style.name(model._matrices.response_name)
+    of = f"expected {style.name(model._matrices.response_name)}"
+    if isinstance(model, Generalised):
+        of = of_the_intercept(model, style)
     at = _zero(model, style)
-    what = f"expected {response} at {at}" if at else f"overall expected {response}"
-    return f"The intercept, the {what}, was"
+    return f"The intercept, the {f'{of} at {at}' if at else f'overall {of}'}, was"
 
 
 def _zero(model: FittedModel, style: Style) -> str:

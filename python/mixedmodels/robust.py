@@ -25,6 +25,7 @@ from .coefficients import tested_columns
 from .ddf import TTests
 from .distributions import check_level, t_two_sided
 from .errors import ArgumentError
+from .linear import Linear
 from .rows import linear_part
 from .tables import ResultTable
 
@@ -131,6 +132,11 @@ def vcov_robust(
     model: FittedModel, type: RobustType = "CR2", cluster: str | ArrayLike | None = None
 ) -> RobustCovariance:
     """Documented at `Inference.vcov_robust`."""
+    if not isinstance(model, Linear):
+        raise ArgumentError(
+            "cluster-robust standard errors are there for linear models only; a generalised mixed "
+            "model's own are m.bse (or a bootstrap: mm.bootstrap)"
+        )
     kind = _checked_type(type)
     _require_fixed_effects(model)
     clusters = find_clusters(model, cluster)
@@ -152,7 +158,7 @@ def vcov_robust(
     return robust
 
 
-def _sandwich(kind: RobustType, model: FittedModel, clusters: Clusters) -> tuple[Array, Array, int]:
+def _sandwich(kind: RobustType, model: Linear, clusters: Clusters) -> tuple[Array, Array, int]:
     """The covariance matrix, each coefficient's degrees of freedom, and how many clusters alone
     determine a combination of coefficients."""
     root = model._root
@@ -173,12 +179,12 @@ def _checked_type(type: str) -> RobustType:
     return kind  # type: ignore[return-value]
 
 
-def _require_fixed_effects(model: FittedModel) -> None:
+def _require_fixed_effects(model: Linear) -> None:
     if int(model._fit.rank) == 0:
         raise ArgumentError("the model has no fixed effects, whose covariance could be estimated")
 
 
-def _scores(model: FittedModel, clusters: Clusters, basis: Array) -> Array:
+def _scores(model: Linear, clusters: Clusters, basis: Array) -> Array:
     """S's_c, (clusters, rank)."""
     weights = model._matrices.weights
     residuals = model._response - model._fitted
@@ -186,7 +192,7 @@ def _scores(model: FittedModel, clusters: Clusters, basis: Array) -> Array:
     return np.column_stack([clusters.sums(linear_part(model, x) * weighted) for x in basis])
 
 
-def _full_length(model: FittedModel, root: Array) -> Array:
+def _full_length(model: Linear, root: Array) -> Array:
     """The columns of S as coefficient vectors, (rank, p), zero where a column was dropped."""
     kept = ~np.isnan(np.asarray(model._fit.beta))
     full = np.zeros((root.shape[1], len(kept)))

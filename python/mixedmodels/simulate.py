@@ -23,7 +23,11 @@ MOST = 2**32 - 1  # replicates are numbered by 32 bits
 
 
 def simulate(model: FittedModel, nsim: int = 1, seed: int = 0, use_u: bool = False) -> pd.DataFrame:
-    """Draw y* = Xβ̂ + o + ZΛuσ̂ + W^(−½)εσ̂ with u, ε ~ N(0, I).
+    """Draw responses: of a linear model y* = Xβ̂ + o + ZΛuσ̂ + W^(−½)εσ̂ with u, ε ~ N(0, I), of a
+    generalised one y* from its family with mean g⁻¹(Xβ̂ + o + ZΛuσ̂) and dispersion.
+
+    Binomial responses are proportions of the numbers of trials, which `m.refit` takes as they are:
+    times the trials they are numbers of successes. Those of 0/1 data are 0 and 1.
 
     Parameters
     ----------
@@ -36,7 +40,7 @@ def simulate(model: FittedModel, nsim: int = 1, seed: int = 0, use_u: bool = Fal
         (Salmon et al. 2011), whatever the number of threads.
     use_u
         False: new random effects u are drawn in every replicate. True: the conditional modes b̂
-        stand for ZΛuσ̂, so that only the residuals are new.
+        stand for ZΛuσ̂, so that only the residuals (the draws from the family) are new.
 
     Returns
     -------

@@ -1,8 +1,9 @@
-"""Standard errors of variance components: the delta method from the exact Hessian over (θ, σ).
+"""Standard errors of variance components: the delta method from the exact Hessian.
 
-With Γ = Σ/σ², sdᵢ = σ√Γᵢᵢ and corᵢⱼ = Γᵢⱼ/√(ΓᵢᵢΓⱼⱼ) are smooth where no standard deviation is zero,
-and the kernel gives ∂Γ/∂θ in its own coordinates, where the covariance matrix of (θ̂, σ̂) keeps its
-digits (`ddf.parameter_variance`).
+With Γ = Σ/σ², sdᵢ = σ√Γᵢᵢ and corᵢⱼ = Γᵢⱼ/√(ΓᵢᵢΓⱼⱼ) are smooth where no standard deviation is zero.
+Of a linear model the kernel gives ∂Γ/∂θ in its own coordinates, where the covariance matrix of
+(θ̂, σ̂) keeps its digits (`ddf.parameter_variance`). Of a generalised one the Hessian is over (θ, β,
+log dispersion); σ of the families that have one is a function of these, and counts as known.
 """
 
 from __future__ import annotations
@@ -13,47 +14,95 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .ddf import parameter_variance
+from .generalised import Generalised
+from .generalised_model import GeneralizedLinearMixedModel
+from .model import LinearMixedModel
 from .parameters import CovarianceParameter, covariance_parameters
 from .tables import ResultTable
 from .varcorr import templates
 
 if TYPE_CHECKING:
-    from .model import LinearMixedModel
+    from collections.abc import Sequence
+
+    from .mixed import Mixed
     from .model_matrix import TermInfo
 
-__all__ = ["sd_correlation_errors", "variance_components"]
+__all__ = ["covariance_slopes", "dispersion_error", "sd_correlation_errors", "variance_components"]
 
 Array = NDArray[np.float64]
 ZERO = 1e-4  # relative standard deviations below this are on the boundary (as `is_singular`)
 
 
-def sd_correlation_errors(model: LinearMixedModel) -> Array:
-    """Standard errors of the standard deviations and correlations in θ's order, then of sigma.
+def sd_correlation_errors(model: Mixed) -> Array:
+    """Standard errors of the standard deviations and correlations in θ's order, then of sigma where
+    there is one.
 
-    Shape (n_theta + 1,). NaN where a standard deviation is zero or a correlation ±1: the estimate
-    is on the boundary of its range and has no standard error there.
+    Shape (n_theta + 1,) or (n_theta,). NaN where a standard deviation is zero or a correlation ±1:
+    the estimate is on the boundary of its range and has no standard error there. NaN also for the
+    sigma of a generalised model, and where its Hessian is not positive definite.
     """
-    gradients = _gradients(model)
-    variance = np.einsum("ks,st,kt->k", gradients, parameter_variance(model), gradients)
-    return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
+    slopes, covariance = _estimation(model)
+    gradients = _gradients(model) @ slopes
+    variance = np.einsum("ks,st,kt->k", gradients, covariance, gradients)
+    errors = np.asarray(np.sqrt(np.maximum(variance, 0.0)))
+    if isinstance(model, GeneralizedLinearMixedModel):
+        errors[-1] = np.nan
+        return errors if model.family.has_sigma else errors[:-1]
+    return errors
 
 
-def _gradients(model: LinearMixedModel) -> Array:
-    """∂(standard deviation or correlation)/∂(θ, σ), a row each; the last row is σ's."""
+def dispersion_error(model: Generalised) -> float:
+    """Standard error of a dispersion that is estimated with θ and β, from that of its logarithm."""
+    joint = model._joint_covariance
+    return np.nan if joint is None else model.dispersion * float(np.sqrt(joint[-1, -1]))
+
+
+def _estimation(model: Mixed) -> tuple[Array, Array]:
+    """∂(Γ in θ's order, σ)/∂(θ, σ) and the covariance matrix of (θ̂, σ̂)."""
+    size = len(model.theta)
+    slopes = np.eye(size + 1)
+    if isinstance(model, LinearMixedModel):
+        slopes[:size, :size] = model._information["covariance"]
+        return slopes, parameter_variance(model)
+    assert isinstance(model, GeneralizedLinearMixedModel)
+    covariance = np.zeros((size + 1, size + 1))
+    joint = model._joint_covariance
+    covariance[:size, :size] = np.nan if joint is None else joint[:size, :size]
+    slopes[:size, :size] = covariance_slopes(model.theta, [len(t.columns) for t in _terms(model)])
+    return slopes, covariance
+
+
+def covariance_slopes(theta: Array, sizes: Sequence[int]) -> Array:
+    """∂Γ/∂θ, Γ = λλ' term by term with its lower triangles in θ's order; shape (n_theta, n_theta).
+
+    ∂Γ/∂λᵢⱼ = eᵢλ.ⱼ' + λ.ⱼeᵢ'.
+    """
+    slopes = np.zeros((len(theta), len(theta)))
+    places = templates(np.arange(1, len(theta) + 1, dtype=float), sizes)
+    for template, place in zip(templates(theta, sizes), places, strict=True):
+        index, lower = place.astype(int) - 1, np.tril_indices(len(place))
+        for i, j in zip(*lower, strict=True):
+            change = np.zeros_like(template)
+            change[i] += template[:, j]
+            change[:, i] += template[:, j]
+            slopes[index[lower], index[i, j]] = change[lower]
+    return slopes
+
+
+def _gradients(model: Mixed) -> Array:
+    """∂(standard deviation or correlation)/∂(Γ in θ's order, σ), a row each; the last is σ's."""
     size = len(model.theta)
     places = templates(np.arange(1, size + 1, dtype=float), [len(t.columns) for t in _terms(model)])
-    by_covariance = np.zeros((size + 1, size + 1))
+    gradients = np.zeros((size + 1, size + 1))
     for k, parameter in enumerate(covariance_parameters(_terms(model))):
         index = places[parameter.term].astype(int) - 1  # lower triangle: places in θ
         gamma = model.varcorr.terms[parameter.term].cov / model.sigma**2
-        by_covariance[k] = _gradient(parameter, gamma, index, model.sigma, size)
-    by_covariance[size, size] = 1.0
-    slopes = np.eye(size + 1)
-    slopes[:size, :size] = model._information["covariance"]
-    return by_covariance @ slopes
+        gradients[k] = _gradient(parameter, gamma, index, model.sigma, size)
+    gradients[size, size] = 1.0
+    return gradients
 
 
-def _terms(model: LinearMixedModel) -> tuple[TermInfo, ...]:
+def _terms(model: Mixed) -> tuple[TermInfo, ...]:
     return model._matrices.terms
 
 
@@ -77,8 +126,8 @@ def _gradient(
     return row
 
 
-def variance_components(model: LinearMixedModel) -> ResultTable:
-    """Documented at `LinearMixedModel.variance_components`."""
+def variance_components(model: Mixed) -> ResultTable:
+    """Documented at `Mixed.variance_components`."""
     parameters = covariance_parameters(model._matrices.terms)
     frame = model.varcorr.to_frame()
     in_theta = {name: k for k, name in enumerate(_theta_rows(model))}
@@ -86,17 +135,25 @@ def variance_components(model: LinearMixedModel) -> ResultTable:
     rows = zip(frame["grp"], frame["var1"], frame["var2"], strict=True)
     order = [in_theta.get(row, len(parameters)) for row in rows]
     frame["std_error"] = errors[order]
-    singular = np.isnan(frame["std_error"]).any()
-    notes = (
-        ["No standard error where an estimate is on the boundary of its range: see m.confint()."]
-        if singular
-        else []
-    )
     title = "Variance components; std_error is that of sdcor (delta method, exact Hessian)"
-    return ResultTable.of(frame, title, notes)
+    return ResultTable.of(frame, title, _notes(model, errors))
 
 
-def _theta_rows(model: LinearMixedModel) -> list[tuple[str, str, str | None]]:
+def _notes(model: Mixed, errors: Array) -> list[str]:
+    notes = []
+    if np.isnan(errors[: len(model.theta)]).any():
+        notes.append(
+            "No standard error where an estimate is on the boundary of its range: see m.confint()."
+        )
+    if isinstance(model, GeneralizedLinearMixedModel):
+        if model._joint_covariance is None:
+            return ["No standard errors: the Hessian is not positive definite, see m.convergence."]
+        if model.family.has_sigma:
+            notes.append("The standard errors take sigma as known.")
+    return notes
+
+
+def _theta_rows(model: Mixed) -> list[tuple[str, str, str | None]]:
     """The row of `varcorr.to_frame()` that each element of θ stands for."""
     found: list[tuple[str, str, str | None]] = []
     for parameter in covariance_parameters(model._matrices.terms):

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from .errors import DataError, MissingDataWarning, MixedModelsWarning
-from .fitted import FittedModel, optimize
+from .fitted import FittedModel
 from .formula import RandomTerm, Terms
-from .model import LinearMixedModel, LinearModel
 from .model_frame import ModelFrame, model_frame
 from .model_matrix import model_matrices
 
@@ -46,6 +45,7 @@ class Submodels:
                 offset=call.offset,
                 na_action=call.na_action,
                 context=call.context,
+                family=call.family,
             )
         return cls(model, frame)
 
@@ -58,7 +58,7 @@ class Submodels:
     ) -> FittedModel:
         """The model with other fixed or random terms; warns of nothing.
 
-        A model without random terms is a `LinearModel`.
+        Without random terms it is a `LinearModel` or a `GeneralizedLinearModel`.
         """
         model, formula = self.model, self.frame.formula
         formula = replace(
@@ -70,15 +70,7 @@ class Submodels:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", MixedModelsWarning)  # said when the model was fitted
             matrices = model_matrices(formula, frame, contrasts=model._call.contrasts)
-        # θ may have another length now
-        call = replace(model._call, control=replace(model._call.control, start=None))
-        response, design = model._new_response, matrices.design
-        if response is not None:
-            design = design.with_response(response)
-        mixed = bool(formula.random)
-        fit = optimize(matrices, REML or not mixed, call.control, call.n_threads, design=design)
-        kind = LinearMixedModel if mixed else LinearModel
-        return kind(model.formula, matrices, fit, call, response)
+        return model._with_matrices(matrices, model._new_response, REML)
 
 
 def droppable(terms: Terms) -> list[int]:

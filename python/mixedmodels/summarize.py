@@ -16,9 +16,20 @@ from .summary import LinearMixedSummary, LinearSummary
 
 if TYPE_CHECKING:
     from .fitted import FittedModel
+    from .generalised import Generalised
     from .model import LinearMixedModel, LinearModel
 
-__all__ = ["as_dict", "coefficient_table", "summarize_linear", "summarize_mixed"]
+__all__ = [
+    "as_dict",
+    "coefficient_table",
+    "correlation",
+    "describe_rows",
+    "left_out",
+    "outcome_notes",
+    "quartiles",
+    "summarize_linear",
+    "summarize_mixed",
+]
 
 QUARTILES = {"Min": 0.0, "1Q": 0.25, "Median": 0.5, "3Q": 0.75, "Max": 1.0}
 
@@ -38,7 +49,7 @@ def summarize_mixed(model: LinearMixedModel, ddf: str | None) -> LinearMixedSumm
         coefficients=coefficient_table(model, method),
         correlation=correlation(model),
         ddf=method,
-        notes=(*_notes(model), *_outcome(model)),
+        notes=(*left_out(model), *outcome_notes(model)),
     )
 
 
@@ -63,18 +74,19 @@ def summarize_linear(model: LinearModel, ddf: str | None) -> LinearSummary:
         f_statistic=f,
         f_df=(df1, model.df_resid),
         f_p_value=f_upper(f, df1, model.df_resid) if df1 > 0 else math.nan,
-        notes=tuple(_notes(model)),
+        notes=tuple(left_out(model)),
     )
 
 
 def coefficient_table(model: FittedModel, method: DdfMethod) -> pd.DataFrame:
     """Estimate, Std. Error, (df,) t value, Pr(>|t|) of the fixed effects kept.
 
-    z value and Pr(>|z|), without df, for "asymptotic"; t values alone for "none".
+    z value and Pr(>|z|), without df, for "asymptotic"; t values (generalised models: z values)
+    alone for "none".
     """
     names = list(model.fixef.dropna().index)
     tests = t_tests(model, np.eye(len(names)), method)
-    letter = "z" if method == "asymptotic" else "t"
+    letter = "z" if "asymptotic" in (method, model._ddf_methods[0]) else "t"
     columns = {"Estimate": tests.estimate, "Std. Error": tests.std_error}
     if method not in ("asymptotic", "none"):
         columns["df"] = tests.df
@@ -140,23 +152,22 @@ def describe_rows(model: FittedModel) -> str:
     return rows + "".join(extra)
 
 
-def _notes(model: FittedModel) -> list[str]:
+def left_out(model: FittedModel) -> list[str]:
     """What was left out: rows and columns."""
     notes = []
     m = model._matrices
-    dropped = len(m.full_index) - model.nobs - m.zero_weights
-    if dropped > 0:
+    missing = len(m.full_index) - model.nobs - m.zero_weights
+    if missing > 0:
         columns = ", ".join(f"{name} ({count})" for name, count in model.missing.items())
-        notes.append(f"{dropped} rows with missing values dropped: {columns}.")
+        notes.append(f"{missing} rows with missing values dropped: {columns}.")
     if m.zero_weights:
         notes.append(f"{m.zero_weights} rows with a weight of zero dropped.")
-    if model._fit.dropped:
-        names = ", ".join(m.fixed_names[j] for j in model._fit.dropped)
-        notes.append(f"Rank deficient fixed effects: dropped {names}.")
+    if dropped := model.fixef.index[model.fixef.isna()].tolist():
+        notes.append(f"Rank deficient fixed effects: dropped {', '.join(dropped)}.")
     return notes
 
 
-def _outcome(model: LinearMixedModel) -> list[str]:
+def outcome_notes(model: FittedModel) -> list[str]:
     """What the optimiser has to say, where it is not simply an optimum."""
     outcome = model.convergence
     failed = [] if outcome.converged else [f"The fit did not converge: {outcome.reason}"]
@@ -165,6 +176,8 @@ def _outcome(model: LinearMixedModel) -> list[str]:
 
 def as_dict(model: FittedModel) -> dict[str, Any]:
     """Documented at `FittedModel.to_dict`."""
+    from .generalised import Generalised
+    from .mixed import Mixed
     from .model import LinearMixedModel
 
     result: dict[str, Any] = {
@@ -187,11 +200,19 @@ def as_dict(model: FittedModel) -> dict[str, Any]:
             "reml": model.reml,
             "reml_criterion": model.reml_criterion,
             "deviance": model.deviance,
+        }
+    if isinstance(model, Generalised):
+        result |= _family_dict(model)
+    if isinstance(model, Mixed):
+        result |= {
             "ngroups": model.ngroups,
             "theta": model.theta.tolist(),
             "varcorr": model.varcorr.to_frame().to_dict(orient="records"),
-            "converged": model.converged,
             "singular": model.is_singular,
+        }
+    if isinstance(model, Generalised | Mixed):
+        result |= {
+            "converged": model.converged,
             "reason": model.convergence.reason,
             "messages": list(model.convergence.messages),
             "evaluations": model.convergence.evaluations,
@@ -199,6 +220,17 @@ def as_dict(model: FittedModel) -> dict[str, Any]:
         }
     plain: dict[str, Any] = _plain(result)
     return plain
+
+
+def _family_dict(model: Generalised) -> dict[str, Any]:
+    return {
+        "family": model.family.name,
+        "link": model.family.link,
+        "dispersion": model.dispersion,
+        "nAGQ": model.nAGQ,
+        "criterion": model.criterion,
+        "deviance": model.deviance,
+    }
 
 
 def _plain(value: Any) -> Any:

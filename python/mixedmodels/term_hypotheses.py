@@ -11,8 +11,13 @@ III  L = the term's effects in the sum-to-zero coding (`effects.py`), the same h
      estimable: a term that no other contains is then tested as in type II (what the data can tell
      of it), any other gets no test, and a note says so.
 
+A generalised model's rows have no one X'X, so its type II is that of car::Anova, by the covariance
+matrix V of the estimates: with E_T the rows that pick the coefficients of T and E_U those of all
+terms that have its variables and more, L = E_T − E_TVE_U'(E_UVE_U')⁻¹E_U.
+
 Sources: Searle (1987), Linear Models for Unbalanced Data, ch. 4-5; SAS/STAT, "The Four Types of
-Estimable Functions"; Kuznetsova, Brockhoff & Christensen (2017), J. Stat. Softw. 82(13), §2.2.
+Estimable Functions"; Kuznetsova, Brockhoff & Christensen (2017), J. Stat. Softw. 82(13), §2.2;
+Fox & Weisberg (2019), An R Companion to Applied Regression, §6.6.
 """
 
 from __future__ import annotations
@@ -31,7 +36,7 @@ from .model_spec import ModelSpec
 if TYPE_CHECKING:
     from .fitted import FittedModel
 
-__all__ = ["FixedPart", "after_all_but_containing", "sequential", "sum_to_zero"]
+__all__ = ["FixedPart", "after_all_but_containing", "conjugate", "sequential", "sum_to_zero"]
 
 Array = NDArray[np.float64]
 
@@ -88,6 +93,12 @@ class FixedPart:
         others = [(u, *self.variables(u)) for u in range(len(self.labels))]
         return [u for u, more, same in others if factors < more and covariates == same]
 
+    def relatives(self, t: int) -> list[int]:
+        """Terms with all variables of term t, factors or covariates, and more."""
+        own = frozenset().union(*self.variables(t))
+        others = [(u, frozenset().union(*self.variables(u))) for u in range(len(self.labels))]
+        return [u for u, theirs in others if own < theirs]
+
 
 def _triangle(model: FittedModel) -> Array:
     """R of the QR decomposition of X, block by block.
@@ -130,6 +141,20 @@ def _after_others(fixed: FixedPart, t: int) -> Array:
     last = np.isin(fixed.term[present], fixed.containing(t))
     L, term = _echelon(fixed, present[np.argsort(own + 2 * last, kind="stable")])
     return np.asarray(L[term == t])
+
+
+def conjugate(fixed: FixedPart) -> Hypotheses:
+    """Type II of a generalised model: each term after all others but its relatives, as
+    car::Anova."""
+    V = fixed.model._vcov[np.ix_(fixed.kept, fixed.kept)]
+    term = fixed.term[fixed.kept]
+    rows = np.eye(len(term))
+    found: list[Array | None] = []
+    for t in range(len(fixed.labels)):
+        own, relatives = rows[term == t], rows[np.isin(term, fixed.relatives(t))]
+        among, between = relatives @ V @ relatives.T, relatives @ V @ own.T
+        found.append(own - np.linalg.solve(among, between).T @ relatives)
+    return found, []
 
 
 def _echelon(fixed: FixedPart, order: NDArray[np.intp]) -> tuple[Array, NDArray[np.intp]]:

@@ -1,4 +1,5 @@
-"""F tests of the terms of the fixed part, types I, II and III: `m.anova()`."""
+"""Tests of the terms of the fixed part, types I, II and III: `m.anova()`. F tests of linear models,
+Wald χ² tests of generalised ones."""
 
 from __future__ import annotations
 
@@ -10,7 +11,13 @@ from numpy.typing import NDArray
 from .ddf import DdfMethod, FTest, covariance, describe, f_test, resolve
 from .errors import ArgumentError
 from .tables import ResultTable
-from .term_hypotheses import FixedPart, after_all_but_containing, sequential, sum_to_zero
+from .term_hypotheses import (
+    FixedPart,
+    after_all_but_containing,
+    conjugate,
+    sequential,
+    sum_to_zero,
+)
 
 if TYPE_CHECKING:
     from .fitted import FittedModel
@@ -27,15 +34,37 @@ HYPOTHESES = {1: sequential, 2: after_all_but_containing, 3: sum_to_zero}
 def anova(model: FittedModel, type: int | str, ddf: str | None) -> ResultTable:
     """Documented at `Inference.anova`."""
     kind = _kind(type)
-    method = resolve(model, ddf)
+    generalised = model._call.family is not None
+    method = resolve(model, "asymptotic" if generalised and ddf is None else ddf)
     fixed = FixedPart.of(model)
-    hypotheses, notes = HYPOTHESES[kind](fixed)
+    choose = conjugate if generalised and kind == 2 else HYPOTHESES[kind]
+    hypotheses, notes = choose(fixed)
     undefined = FTest(np.nan, 0, np.nan, np.nan)
     tests = [undefined if L is None else f_test(model, L, method) for L in hypotheses]
+    notes += _notes(fixed, kind, hypotheses)
+    if generalised and method == "asymptotic":
+        title, columns = "Wald χ² tests", _wald_columns(tests)
+    else:
+        title = f"F tests by {describe(method)}"
+        columns = _f_columns(model, hypotheses, tests, method)
+    title = f"Type {ROMAN[kind]} analysis of {'deviance' if generalised else 'variance'}; {title}"
+    return ResultTable.of(columns, title, notes, index=fixed.labels)
+
+
+def _wald_columns(tests: list[FTest]) -> dict[str, list[float]]:
+    return {
+        "Chisq": [test.statistic * test.num_df for test in tests],
+        "Df": [test.num_df for test in tests],
+        "Pr(>Chisq)": [test.p_value for test in tests],
+    }
+
+
+def _f_columns(
+    model: FittedModel, hypotheses: list[Array | None], tests: list[FTest], method: DdfMethod
+) -> dict[str, list[float]]:
     pairs = zip(hypotheses, tests, strict=True)
     mean_square = [_mean_square(model, L, test, method) for L, test in pairs]
-    notes += _notes(fixed, kind, hypotheses)
-    columns = {
+    return {
         "Sum Sq": [m * test.num_df for m, test in zip(mean_square, tests, strict=True)],
         "Mean Sq": mean_square,
         "NumDF": [test.num_df for test in tests],
@@ -43,8 +72,6 @@ def anova(model: FittedModel, type: int | str, ddf: str | None) -> ResultTable:
         "F value": [test.statistic for test in tests],
         "Pr(>F)": [test.p_value for test in tests],
     }
-    title = f"Type {ROMAN[kind]} analysis of variance; F tests by {describe(method)}"
-    return ResultTable.of(columns, title, notes, index=fixed.labels)
 
 
 def _mean_square(model: FittedModel, L: Array | None, test: FTest, method: DdfMethod) -> float:

@@ -12,6 +12,7 @@ __all__ = [
     "html_table",
     "left_table",
     "notes_html",
+    "p_value_column",
     "p_values",
     "pad",
     "right_table",
@@ -73,6 +74,20 @@ def p_values(values: Iterable[float], digits: int = 3) -> list[str]:
         else:
             result.append(f"{value:.{digits - 1}e}")
     return result
+
+
+def p_value_column(values: Sequence[float], digits: int = 3) -> list[str]:
+    """As R prints the p-values of a coefficient table: those of at least 1e-4 share their decimals.
+
+    >>> p_value_column([1.47e-9, 0.001068, 0.000474, 1e-20])
+    ['1.47e-09', '0.001068', '0.000474', '< 2e-16']
+    """
+    result = p_values(values, digits)
+    fixed = [k for k, value in enumerate(values) if value >= 1e-4]
+    for k, cell in zip(fixed, decimals([values[k] for k in fixed], digits), strict=True):
+        result[k] = cell
+    tiny = [cell.startswith("<") for cell in result]
+    return result if all(tiny) else [cell.replace("<", "< ") for cell in result]
 
 
 def stars(values: Iterable[float]) -> list[str]:

@@ -14,6 +14,8 @@ from .standard_errors import sd_correlation_errors
 
 if TYPE_CHECKING:
     from .description import Description
+    from .generalised import Generalised
+    from .mixed import Mixed
     from .model import LinearMixedModel, LinearModel
 
 __all__ = ["glance", "tidy"]
@@ -42,6 +44,7 @@ def tidy(
     if effects == "ran_vals":
         return _ran_vals(model, conf_level if conf_int else None)  # type: ignore[arg-type]
     mixed = bool(model._matrices.terms)
+    tests = model._ddf_methods[0] != "asymptotic"  # of degrees of freedom
     parts = [_fixed(model, ddf)] if effects != "ran_pars" else []
     if mixed and effects != "fixed":
         parts.append(_ran_pars(model))  # type: ignore[arg-type]
@@ -50,7 +53,8 @@ def tidy(
         by = ddf if conf_method == "wald" else None
         found = model.confint(ROWS[effects], conf_level, conf_method, ddf=by, progress=False)
         table[INTERVAL] = found.loc[table.index].iloc[:, :2].to_numpy()
-    columns = ["effect", "group", *ESTIMATES] if mixed else [c for c in ESTIMATES if c != "df"]
+    estimates = [c for c in ESTIMATES if c != "df" or (mixed and tests)]
+    columns = ["effect", "group", *estimates] if mixed else estimates
     table = table.reset_index(drop=True)
     return table.reindex(columns=[*columns, *INTERVAL] if conf_int else columns)
 
@@ -72,7 +76,7 @@ def _fixed(model: Description, ddf: str | None) -> pd.DataFrame:
     return table.assign(effect="fixed", group=None)
 
 
-def _ran_pars(model: LinearMixedModel) -> pd.DataFrame:
+def _ran_pars(model: Mixed) -> pd.DataFrame:
     """Standard deviations and correlations, term by term in θ's order; rows named as in
     `confint`."""
     rows: dict[str, tuple[str, str, float]] = {}
@@ -83,12 +87,13 @@ def _ran_pars(model: LinearMixedModel) -> pd.DataFrame:
         else:
             what = f"cor__{term.columns[j]}.{term.columns[i]}"
             rows[parameter.name] = (term.name, what, float(term.corr[i, j]))
-    rows[SIGMA] = ("Residual", "sd__Observation", model.sigma)
+    if model._has_sigma:
+        rows[SIGMA] = ("Residual", "sd__Observation", model.sigma)
     table = pd.DataFrame.from_dict(rows, "index", columns=["group", "term", "estimate"])
     return table.assign(effect="ran_pars", **{"std.error": sd_correlation_errors(model)})
 
 
-def _ran_vals(model: LinearMixedModel, level: float | None) -> pd.DataFrame:
+def _ran_vals(model: Mixed, level: float | None) -> pd.DataFrame:
     """Conditional modes with their conditional standard deviations."""
     found = model.ranef(condvar=True).to_frame()
     table = pd.DataFrame(
@@ -109,10 +114,14 @@ def _ran_vals(model: LinearMixedModel, level: float | None) -> pd.DataFrame:
 
 def glance(model: Description) -> pd.DataFrame:
     """One row of fit statistics; documented at `Description.glance`."""
+    from .generalised import Generalised
     from .model import LinearMixedModel
 
-    row = _glance_mixed(model) if isinstance(model, LinearMixedModel) else _glance_linear(model)  # type: ignore[arg-type]
-    return pd.DataFrame([row])
+    if isinstance(model, LinearMixedModel):
+        return pd.DataFrame([_glance_mixed(model)])
+    if isinstance(model, Generalised):
+        return pd.DataFrame([_glance_generalised(model)])
+    return pd.DataFrame([_glance_linear(model)])  # type: ignore[arg-type]
 
 
 def _glance_mixed(model: LinearMixedModel) -> dict[str, float]:
@@ -124,6 +133,19 @@ def _glance_mixed(model: LinearMixedModel) -> dict[str, float]:
         "AIC": model.aic,
         "BIC": model.bic,
         criterion: model._minus2loglik,
+        "df.residual": model.df_resid,
+    }
+
+
+def _glance_generalised(model: Generalised) -> dict[str, float]:
+    """`deviance` is that of `m.deviance`, not −2 logLik."""
+    return {
+        "nobs": model.nobs,
+        "sigma": model.sigma,
+        "logLik": model.loglik,
+        "AIC": model.aic,
+        "BIC": model.bic,
+        "deviance": model.deviance,
         "df.residual": model.df_resid,
     }
 

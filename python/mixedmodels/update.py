@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .convergence import warn_about_fit
-from .errors import DataError
+from .errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
     from .fitted import FittedModel
+    from .generalised_model import GeneralizedLinearMixedModel, GeneralizedLinearModel
     from .model import LinearMixedModel, LinearModel
 
-__all__ = ["update", "update_linear"]
+__all__ = ["update", "update_generalised", "update_linear"]
+
+GeneralisedModel = TypeVar(
+    "GeneralisedModel", "GeneralizedLinearMixedModel", "GeneralizedLinearModel"
+)
 
 _DOT = re.compile(r"(?<![\w.])\.(?![\w.])")  # alone, not the dot of a number or of a name
 
@@ -49,6 +54,30 @@ def update_linear(model: LinearModel, formula: str | None, data: Any) -> LinearM
 
     data = model._call.data if data is None else data
     return lm(updated_formula(model, formula), data, **_arguments(model))
+
+
+def update_generalised(
+    model: GeneralisedModel, formula: str | None, data: Any, changes: dict[str, Any]
+) -> GeneralisedModel:
+    """Documented at `GeneralizedLinearMixedModel.update`."""
+    from .generalised_fit import glm, glmer
+
+    call, mixed = model._call, bool(model._matrices.terms)
+    allowed = ("family", "nAGQ", "criterion") if mixed else ("family",)
+    for name in changes:
+        if name not in allowed:
+            raise ArgumentError(
+                f"update has no argument {name!r}; expected formula, data or {', '.join(allowed)}"
+            )
+    known: dict[str, Any] = {"family": call.family, **_arguments(model)}
+    known["control"] = replace(call.control, start=None)  # θ may have another length now
+    if mixed:
+        known |= {"nAGQ": call.quadrature, "n_threads": call.n_threads}
+        known["criterion"] = None if "family" in changes else call.criterion
+    fit: Any = glmer if mixed else glm
+    new_data = call.data if data is None else data
+    updated: GeneralisedModel = fit(updated_formula(model, formula), new_data, **known | changes)
+    return updated
 
 
 def _arguments(model: FittedModel) -> dict[str, Any]:

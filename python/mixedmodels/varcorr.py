@@ -70,13 +70,17 @@ class VarCorr:
     >>> m.varcorr["clinic"].loc["(Intercept)", "(Intercept)"]                  # doctest: +SKIP
     """
 
-    def __init__(self, terms: Sequence[TermCovariance], sigma: float):
+    def __init__(self, terms: Sequence[TermCovariance], sigma: float, residual: bool = True):
         self._terms = tuple(terms)
         self._sigma = sigma
+        self._residual = residual
 
     @classmethod
-    def from_theta(cls, theta: Array, sigma: float, infos: Sequence[TermInfo]) -> VarCorr:
-        """From θ, the residual standard deviation and the terms in public order."""
+    def from_theta(
+        cls, theta: Array, sigma: float, infos: Sequence[TermInfo], residual: bool = True
+    ) -> VarCorr:
+        """From θ, σ and the terms in public order; `residual`: whether σ is one of the estimates
+        (it is 1 for families without a scale)."""
         names = _unique([info.group for info in infos])
         lambdas = templates(theta, [len(info.columns) for info in infos])
         terms = []
@@ -84,7 +88,7 @@ class VarCorr:
             cov = sigma**2 * (template @ template.T)
             cov.flags.writeable = False
             terms.append(TermCovariance(info.group, name, tuple(info.columns), cov))
-        return cls(terms, sigma)
+        return cls(terms, sigma, residual)
 
     @property
     def terms(self) -> tuple[TermCovariance, ...]:
@@ -93,8 +97,13 @@ class VarCorr:
 
     @property
     def sigma(self) -> float:
-        """Residual standard deviation."""
+        """Residual standard deviation; 1 for families without one."""
         return self._sigma
+
+    @property
+    def has_residual(self) -> bool:
+        """Whether there is a residual variance: not for families without a scale."""
+        return self._residual
 
     def keys(self) -> list[str]:
         """The grouping factors."""
@@ -127,26 +136,28 @@ class VarCorr:
         """One row a variance or covariance: grp, var1, var2, vcov, sdcor.
 
         A variance has var2 None and its standard deviation in sdcor; a covariance both names, and
-        its correlation in sdcor. The last row is the residual. Row order and names are lme4's.
+        its correlation in sdcor. The last row is the residual, where there is one. Row order and
+        names are lme4's.
         """
         rows: list[tuple[str, str | None, str | None, float, float]] = []
         for term in self._terms:
             rows.extend(_rows(term))
-        rows.append(("Residual", None, None, self._sigma**2, self._sigma))
+        if self._residual:
+            rows.append(("Residual", None, None, self._sigma**2, self._sigma))
         frame = pd.DataFrame(rows, columns=["grp", "var1", "var2", "vcov", "sdcor"])
         names = ["grp", "var1", "var2"]
         frame[names] = frame[names].astype(object).where(frame[names].notna(), None)
         return frame
 
     def __str__(self) -> str:
-        from .summary import random_effects_text
+        from .summary_parts import random_effects_text
 
         return random_effects_text(self)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from .summary import random_effects_html
+        from .summary_parts import random_effects_html
 
         return random_effects_html(self)
 

@@ -88,7 +88,7 @@ fn recipe((numeric, coded): PyColumn<'_>) -> PyResult<Recipe> {
     })
 }
 
-fn check(good: bool, text: &str) -> PyResult<()> {
+pub fn check(good: bool, text: &str) -> PyResult<()> {
     if good {
         Ok(())
     } else {
@@ -101,7 +101,7 @@ fn validate(design: &Design) -> PyResult<()> {
     let table = &design.table;
     let n = table.n_table;
     let columns = table.numeric.iter().chain(
-        [&table.response, &table.weights, &table.offset]
+        [&table.response, &table.weights, &table.offset, &table.sizes]
             .into_iter()
             .flatten(),
     );
@@ -170,7 +170,7 @@ fn validate(design: &Design) -> PyResult<()> {
 #[pymethods]
 impl PyDesign {
     #[new]
-    #[pyo3(signature = (*, n_table, rows, numeric, codes, fixed, groups, terms, response, weights, offset, constant))]
+    #[pyo3(signature = (*, n_table, rows, numeric, codes, fixed, groups, terms, response, weights, offset, constant, sizes=None))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         n_table: usize,
@@ -184,6 +184,7 @@ impl PyDesign {
         weights: Option<PyReadonlyArray1<'_, f64>>,
         offset: Option<PyReadonlyArray1<'_, f64>>,
         constant: Option<PyReadonlyArray1<'_, f64>>,
+        sizes: Option<PyReadonlyArray1<'_, f64>>,
     ) -> PyResult<Self> {
         let table = Table {
             rows: match rows {
@@ -196,6 +197,7 @@ impl PyDesign {
             response: response.as_ref().map(column).transpose()?,
             weights: weights.as_ref().map(column).transpose()?,
             offset: offset.as_ref().map(column).transpose()?,
+            sizes: sizes.as_ref().map(column).transpose()?,
         };
         let grouping = |(codes, levels): &(PyReadonlyArray1<'_, i32>, usize)| {
             Ok(Grouping {
@@ -242,18 +244,7 @@ impl PyDesign {
         n_threads: Option<usize>,
         callback: Option<Py<PyAny>>,
     ) -> PyResult<PyFit> {
-        check(
-            time_limit.is_none_or(|seconds| seconds >= 0.0),
-            "time_limit must be a number of seconds, 0 or more",
-        )?;
-        let settings = Settings {
-            optimizer: optimizer_named(optimizer)?,
-            tolerance,
-            max_evaluations,
-            time_limit: time_limit
-                .map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)),
-            start: start.as_ref().map(numbers).transpose()?,
-        };
+        let settings = settings(optimizer, tolerance, max_evaluations, time_limit, start)?;
         check(
             self.design.table.response.is_some(),
             "a model needs a response",
@@ -322,6 +313,28 @@ impl PyDesign {
     }
 }
 
+/// Settings of the optimiser.
+pub fn settings(
+    optimizer: &str,
+    tolerance: f64,
+    max_evaluations: usize,
+    time_limit: Option<f64>,
+    start: Option<PyReadonlyArray1<'_, f64>>,
+) -> PyResult<Settings> {
+    check(
+        time_limit.is_none_or(|seconds| seconds >= 0.0),
+        "time_limit must be a number of seconds, 0 or more",
+    )?;
+    Ok(Settings {
+        optimizer: optimizer_named(optimizer)?,
+        tolerance,
+        max_evaluations,
+        time_limit: time_limit
+            .map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)),
+        start: start.as_ref().map(numbers).transpose()?,
+    })
+}
+
 /// A design with another response (by reference).
 pub fn with_response(design: &Design, y: &PyReadonlyArray1<'_, f64>) -> PyResult<Design> {
     let mut design = design.clone();
@@ -343,7 +356,7 @@ fn optimizer_named(name: &str) -> PyResult<Optimizer> {
 }
 
 /// Threads and supervision for a design's size.
-fn manner(design: &Design, n_threads: Option<usize>, callback: Option<Py<PyAny>>) -> Manner {
+pub fn manner(design: &Design, n_threads: Option<usize>, callback: Option<Py<PyAny>>) -> Manner {
     let columns = design.fixed.len()
         + 1
         + design

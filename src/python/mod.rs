@@ -4,6 +4,7 @@ mod design;
 mod errors;
 mod family;
 mod fit;
+mod generalized;
 mod inference;
 mod resample;
 mod supervise;
@@ -21,5 +22,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<design::PyDesign>()?;
     module.add_class::<family::PyFamily>()?;
     module.add_class::<fit::PyFit>()?;
+    module.add_class::<generalized::PyGeneralizedFit>()?;
     module.add_function(wrap_pyfunction!(default_threads, module)?)
 }

@@ -1,0 +1,385 @@
+//! One generalised linear mixed model, from design to fit.
+//!
+//! Start: β by PIRLS without random effects, θ by moments of the score, both by PIRLS together. With nAGQ =
+//! 0 (and without random effects) β stays with PIRLS and the criterion is a function of θ alone; else the
+//! criterion is minimised over (θ, β) and a dispersion parameter.
+
+use crate::columns::{Column, Design};
+use crate::cross_products::CrossProducts;
+use crate::effects::Effects;
+use crate::error::{Error, Result};
+use crate::estimates::{coefficients, covariance};
+use crate::family::Family;
+use crate::lambda::Small;
+use crate::laplace::{Found, Laplace, Model};
+use crate::lmm::{from_user, optimise};
+use crate::modes;
+use crate::multipliers;
+use crate::objective::{cholesky_in_place, inverse_gram};
+use crate::observations::{Observations, Responses};
+use crate::optimize::{Optimizer, Outcome, Reason, Report, Settings};
+use crate::parallel::Team;
+use crate::pirls::{Pirls, Unknowns};
+use crate::quadratic::norm;
+use crate::system::System;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Smallest and largest standard deviation to start from.
+const RANGE: (f64, f64) = (0.1, 10.0);
+/// Range of the log of a dispersion parameter to start from.
+const LOG_DISPERSION: (f64, f64) = (-4.0, 8.0);
+
+/// A fitted model in the user's coordinates.
+#[derive(Clone)]
+pub struct GeneralizedFit {
+    pub system: Arc<System>,
+    pub observations: Arc<Observations>,
+    pub responses: Arc<Responses>,
+    pub model: Model,
+    pub settings: Settings,
+    /// The family with the dispersion as estimated.
+    pub family: Family,
+    /// The optimiser's parameters, and the modes there.
+    pub internal: Vec<f64>,
+    pub at: Unknowns,
+    pub theta: Vec<f64>,
+    /// β by column of X; NaN where dropped.
+    pub beta: Vec<f64>,
+    /// Covariance of β with θ taken as known, p × p; NaN where dropped.
+    pub conditional_vcov: Vec<f64>,
+    pub sigma: f64,
+    pub criterion: f64,
+    pub log_det_l: f64,
+    pub log_det_rx: f64,
+    pub wrss: f64,
+    pub ussq: f64,
+    /// Conditional modes: per public term, levels × effects, row-major.
+    pub modes: Vec<Vec<f64>>,
+    pub evaluations: usize,
+    pub iterations: usize,
+    pub reason: Reason,
+    pub optimizer: Optimizer,
+    pub gradient_norm: f64,
+    pub decrement: f64,
+    pub multipliers: Vec<f64>,
+    pub singular: bool,
+    pub residual_check: f64,
+    pub messages: Vec<String>,
+    pub seconds: f64,
+}
+
+impl GeneralizedFit {
+    /// The criterion of this model, ready to be evaluated near the estimate.
+    pub fn problem<'s, 'a>(&'s self, team: &'a Team) -> Result<Laplace<'s, 'a>> {
+        let mut pirls = Pirls::new(
+            &self.system,
+            &self.observations,
+            &self.responses,
+            self.family,
+            joint(&self.system, self.model.nodes),
+        );
+        pirls.at = self.at.clone();
+        Laplace::new(pirls, self.model, team)
+    }
+}
+
+/// Does PIRLS find β?
+fn joint(system: &System, nodes: usize) -> bool {
+    nodes == 0 || system.groups.is_empty()
+}
+
+/// Fit a design.
+pub fn fit(
+    design: &Design,
+    model: Model,
+    settings: &Settings,
+    report: Report<'_>,
+    team: &Team,
+) -> Result<GeneralizedFit> {
+    let began = Instant::now();
+    let system = Arc::new(structure(design, team)?);
+    let observations = Arc::new(Observations::new(design, &system, team)?);
+    let responses = Arc::new(observations.responses(design));
+    fit_responses(
+        (system, observations, responses),
+        model,
+        settings,
+        None,
+        report,
+        team,
+        began,
+    )
+}
+
+type Data = (Arc<System>, Arc<Observations>, Arc<Responses>);
+
+/// Fit responses of an analysed design; `start` is another fit of it.
+pub fn fit_responses(
+    (system, observations, responses): Data,
+    model: Model,
+    settings: &Settings,
+    start: Option<&GeneralizedFit>,
+    report: Report<'_>,
+    team: &Team,
+    began: Instant,
+) -> Result<GeneralizedFit> {
+    let pirls = Pirls::new(&system, &observations, &responses, model.family, true);
+    let mut problem = Laplace::new(pirls, model, team)?;
+    let parameters = match start {
+        Some(fit) => restart(&mut problem, fit),
+        None => first(&mut problem, settings)?,
+    };
+    let (outcome, messages) = optimise(&mut problem, settings, parameters, report, began)?;
+    let data = (system.clone(), observations.clone(), responses.clone());
+    let fit = finish(problem, data, (model, settings), outcome, messages, began)?;
+    team.check()?;
+    Ok(fit)
+}
+
+/// The system of a design, without response, weights and offset: its groups, order of elimination and rank.
+fn structure(design: &Design, team: &Team) -> Result<System> {
+    let mut bare = design.clone();
+    bare.table.response = Some(Column::constant(0.0, bare.table.n_table));
+    bare.table.weights = None;
+    bare.table.offset = None;
+    System::new(&CrossProducts::new(&bare, team)?, team)
+}
+
+/// Where another fit ended, off the boundary.
+fn restart(problem: &mut Laplace<'_, '_>, fit: &GeneralizedFit) -> Vec<f64> {
+    problem.pirls.joint = joint(problem.pirls.system, problem.model.nodes);
+    problem.pirls.at = fit.at.clone();
+    crate::refit::lift(&fit.system, fit.internal.clone())
+}
+
+/// Starting values from the data.
+fn first(problem: &mut Laplace<'_, '_>, settings: &Settings) -> Result<Vec<f64>> {
+    let (system, team) = (problem.pirls.system, problem.team);
+    if problem.model.dispersed() {
+        problem.pirls.family = problem.pirls.family.with_dispersion(1.0);
+    }
+    let none = lambdas(system, &vec![0.0; system.parameters]);
+    problem.pirls.find_from_data(none, team).map_err(no_start)?;
+    if problem.model.dispersed() {
+        let dispersion = moment_dispersion(&problem.pirls);
+        problem.pirls.family = problem.pirls.family.with_dispersion(dispersion);
+    }
+    let theta = match &settings.start {
+        Some(theta) => from_user(system, theta)?,
+        None => moments(&problem.pirls, team),
+    };
+    if !theta.is_empty() {
+        let start = problem.pirls.at.clone();
+        let lambda = lambdas(system, &theta);
+        problem.pirls.find(lambda, start, team).map_err(no_start)?;
+    }
+    problem.pirls.joint = joint(system, problem.model.nodes);
+    Ok(problem.parameters(&theta))
+}
+
+/// λ̃ of every group.
+fn lambdas(system: &System, theta: &[f64]) -> Vec<Small> {
+    let groups = system.groups.iter();
+    groups
+        .map(|group| group.template.factor(&group.pick(theta)))
+        .collect()
+}
+
+fn no_start(error: Error) -> Error {
+    match error {
+        Error::Infeasible(text) => Error::Convergence(format!(
+            "no starting values were found ({text}): the mean leaves the range of the family under this \
+             link, or the likelihood has no maximum; use another link, or look for a coefficient that \
+             separates the response"
+        )),
+        other => other,
+    }
+}
+
+/// The dispersion parameter at which the squared residuals have their expectation.
+fn moment_dispersion(pirls: &Pirls<'_>) -> f64 {
+    let (responses, n) = (pirls.responses, pirls.observations.n);
+    let excess = |log: f64| -> f64 {
+        let family = pirls.family.with_dispersion(log.exp());
+        let ratio = |i: usize| {
+            let mean = family.mean(pirls.eta[i]);
+            responses.weight[i] * (responses.y[i] - mean).powi(2) / family.variance(mean) - 1.0
+        };
+        (0..n).map(ratio).filter(|value| value.is_finite()).sum()
+    };
+    let (mut low, mut high) = LOG_DISPERSION;
+    // The variance falls with the dispersion parameter (negative binomial, beta) or rises (nb1).
+    let falling = excess(high) > excess(low);
+    for _ in 0..40 {
+        let middle = 0.5 * (low + high);
+        if (excess(middle) < 0.0) == falling {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    (0.5 * (low + high)).exp()
+}
+
+/// θ from moments of the score without random effects: E (Z̃'s)² = φ Z̃'WZ̃ + (Z̃'WZ̃)² σ², column by column.
+fn moments(pirls: &Pirls<'_>, team: &Team) -> Vec<f64> {
+    let system = pirls.system;
+    let rows = &pirls.rows;
+    let pearson = (rows.score.iter().zip(&rows.weight)).map(|(s, w)| s * s / w.max(1e-300));
+    let phi = match pirls.family.profiles_dispersion() {
+        true => pearson.sum::<f64>() / pirls.observations.n as f64,
+        false => 1.0,
+    };
+    let scores = pirls.gather(&rows.score, team);
+    let informations = pirls.sums.diagonal(system, pirls.observations);
+    let mut theta = vec![0.0; system.parameters];
+    for (g, group) in system.groups.iter().enumerate() {
+        let carried = group.width() - group.effects();
+        let variance = |k: usize| {
+            let (mut above, mut below) = (0.0, 0.0);
+            column(pirls, &scores, g, k + carried)
+                .zip(column(pirls, &informations, g, k + carried))
+                .for_each(|(s, w)| {
+                    above += s * s / phi - w;
+                    below += w * w;
+                });
+            (above / below).max(0.0)
+        };
+        let mut own = group.pick(&theta);
+        for (value, (i, j)) in own.iter_mut().zip(group.template.entries()) {
+            if i == j {
+                *value = variance(i).sqrt().clamp(RANGE.0, RANGE.1);
+            }
+        }
+        group.place(&own, &mut theta);
+    }
+    theta
+}
+
+/// Column `k` of every level of a group.
+fn column<'e>(
+    pirls: &'e Pirls<'_>,
+    effects: &'e Effects,
+    group: usize,
+    k: usize,
+) -> Box<dyn Iterator<Item = f64> + 'e> {
+    let r = pirls.observations.leading();
+    if group == 0 {
+        return Box::new(effects.leading[k..].iter().step_by(r).copied());
+    }
+    let ranges = pirls.system.symbolic.columns_of_group(group);
+    Box::new(
+        ranges
+            .filter(move |range| k < range.len())
+            .map(move |range| effects.rest[range.start + k]),
+    )
+}
+
+/// Estimates at the optimum.
+fn finish(
+    mut problem: Laplace<'_, '_>,
+    (system, observations, responses): Data,
+    (model, settings): (Model, &Settings),
+    outcome: Outcome,
+    mut messages: Vec<String>,
+    began: Instant,
+) -> Result<GeneralizedFit> {
+    let found = problem.find(&outcome.theta)?;
+    let residual_check = problem.residual_check()?;
+    let multipliers = multipliers::smallest(&system, &outcome);
+    if multipliers.iter().any(|&value| value < 0.0) && outcome.reason.converged() {
+        messages.push("a variance at zero would lower the criterion if it were released".into());
+    }
+    let Found {
+        criterion, log_det, ..
+    } = found;
+    let (sigma, wrss) = dispersion(&problem);
+    let mut information = problem.fixed_information()?;
+    let p = system.rank();
+    if !cholesky_in_place(&mut information, p) {
+        return Err(Error::Convergence(
+            "the fixed effects cannot be told apart at the optimum: some are not estimable, or separate the response".into(),
+        ));
+    }
+    let log_det_e: f64 = (0..p).map(|i| 2.0 * information[i * p + i].ln()).sum();
+    let pirls = problem.pirls;
+    Ok(GeneralizedFit {
+        theta: multipliers::to_user(&system, &outcome.theta[..system.parameters]),
+        beta: coefficients(&system, &pirls.at.beta),
+        conditional_vcov: covariance(&system, inverse_gram(&information, p), sigma * sigma),
+        sigma,
+        criterion,
+        log_det_l: log_det,
+        log_det_rx: log_det_e + 2.0 * system.basis.log_det(&system.coordinates),
+        wrss,
+        ussq: pirls.at.u.dot(&pirls.at.u),
+        modes: modes::by_term(
+            &system,
+            &spherical(&system, &pirls.at.u),
+            &outcome.theta,
+            1.0,
+        ),
+        evaluations: problem.evaluations,
+        iterations: outcome.iterations,
+        reason: outcome.reason,
+        optimizer: outcome.optimizer,
+        gradient_norm: norm(&outcome.gradient),
+        decrement: outcome.decrement,
+        singular: multipliers::is_singular(&system, &outcome.theta),
+        multipliers,
+        residual_check,
+        messages,
+        seconds: began.elapsed().as_secs_f64(),
+        family: pirls.family,
+        at: pirls.at,
+        internal: outcome.theta,
+        settings: settings.clone(),
+        model,
+        system,
+        observations,
+        responses,
+    })
+}
+
+/// σ²ΛM⁻¹Λ' on the diagonal, per public term: levels × effects × effects.
+pub fn conditional_covariances(fit: &GeneralizedFit, team: &Team) -> Result<Vec<Vec<f64>>> {
+    let system = &fit.system;
+    let mut problem = fit.problem(team)?;
+    problem.find(&fit.internal)?;
+    let factor = problem.factor();
+    factor.invert(team)?;
+    let blocks = |group: usize| match group {
+        0 => factor.leading_inverses(),
+        _ => modes::rest_blocks(system, &factor.fronts.inverse, group),
+    };
+    let blocks: Vec<Vec<Small>> = (0..system.groups.len()).map(blocks).collect();
+    let variance = fit.sigma * fit.sigma;
+    Ok(modes::covariances_by_term(
+        system,
+        &blocks,
+        &fit.internal,
+        variance,
+    ))
+}
+
+/// Spherical effects of every group, levels × effects.
+pub fn spherical(system: &System, u: &Effects) -> Vec<Vec<f64>> {
+    let of = |group: usize| match group {
+        0 => u.leading.clone(),
+        _ => modes::by_level(system, &u.rest, group),
+    };
+    (0..system.groups.len()).map(of).collect()
+}
+
+/// σ̂ (1 where the family has none to profile) and the Pearson residual sum of squares.
+fn dispersion(problem: &Laplace<'_, '_>) -> (f64, f64) {
+    let (rows, u) = (&problem.pirls.rows, &problem.pirls.at.u);
+    let square = |(s, w): (&f64, &f64)| if *w > 0.0 { s * s / w } else { 0.0 };
+    let wrss: f64 = rows.score.iter().zip(&rows.weight).map(square).sum();
+    let n = problem.pirls.observations.n as f64;
+    match problem.pirls.family.profiles_dispersion() {
+        true => (((wrss + u.dot(u)) / n).sqrt(), wrss),
+        false => (1.0, wrss),
+    }
+}

@@ -1,0 +1,485 @@
+//! Penalised iteratively reweighted least squares: the conditional modes û at given Λ, β and dispersion
+//! (Bates et al., "Fitting linear mixed-effects models", §5; here by Newton steps with step-halving).
+//!
+//! û minimises −2 log f(y|u) + u'u (the unscaled deviance in place of −2 log f where the dispersion is
+//! profiled out). The steps solve M°δ = Λ'Z's − u with the observed weights w° = −∂s/∂η, negative ones
+//! counted as zero. With `joint` β is found together with û (nAGQ = 0).
+
+use crate::effects::{times_lambda, times_lambda_transposed, Effects};
+use crate::error::{Error, Result};
+use crate::family::{Curvature, Family};
+use crate::lambda::Small;
+use crate::objective::{solve_transposed_triangle, solve_triangle};
+use crate::observations::{Observations, Responses};
+use crate::parallel::{Shared, Team};
+use crate::penalised::Penalised;
+use crate::system::System;
+use crate::working::WorkingSums;
+
+/// A step of this squared length (in the metric of M) is the last: what it leaves is its square.
+const LAST: f64 = 1e-14;
+/// A point whose next step would be shorter is the mode.
+const NEGLIGIBLE: f64 = 1e-20;
+/// Iterations, and halvings of one step.
+const ITERATIONS: usize = 100;
+const HALVINGS: usize = 30;
+/// Rise of the penalised deviance (relative) that is rounding.
+const ROUNDING: f64 = 1e-12;
+/// Conjugate gradients: relative residual, and steps.
+const RESIDUAL: f64 = 1e-14;
+const STEPS: usize = 200;
+
+/// Unknowns of a step: spherical effects, and β where it is joint.
+#[derive(Clone)]
+pub struct Unknowns {
+    pub u: Effects,
+    pub beta: Vec<f64>,
+}
+
+impl Unknowns {
+    fn dot(&self, other: &Unknowns) -> f64 {
+        self.u.dot(&other.u)
+            + (self.beta.iter().zip(&other.beta))
+                .map(|(a, b)| a * b)
+                .sum::<f64>()
+    }
+
+    fn add(&mut self, factor: f64, other: &Unknowns) {
+        self.u.add(factor, &other.u);
+        (self.beta.iter_mut().zip(&other.beta)).for_each(|(a, b)| *a += factor * b);
+    }
+}
+
+/// Row by row at the linear predictor: score s, Fisher weight w, observed weight w°, and ∂w/∂η, ∂w°/∂η.
+#[derive(Clone, Default)]
+pub struct Rows {
+    pub score: Vec<f64>,
+    pub weight: Vec<f64>,
+    pub observed: Vec<f64>,
+    pub weight_slope: Vec<f64>,
+    pub observed_slope: Vec<f64>,
+}
+
+/// The modes, and the factor that found them.
+pub struct Pirls<'s> {
+    pub system: &'s System,
+    pub observations: &'s Observations,
+    pub responses: &'s Responses,
+    pub family: Family,
+    /// Is β found together with u?
+    pub joint: bool,
+    pub lambda: Vec<Small>,
+    pub at: Unknowns,
+    pub eta: Vec<f64>,
+    pub rows: Rows,
+    /// Σ loss.
+    pub loss: f64,
+    pub sums: WorkingSums,
+    /// The factor of M° with weights not below zero.
+    pub newton: Penalised<'s>,
+    /// Was no weight below zero?
+    pub exact: bool,
+    /// L⁻¹Λ'Z'WX and the lower triangle of X'WX less its square, where β is joint.
+    border: Option<(Effects, Vec<f64>)>,
+}
+
+impl<'s> Pirls<'s> {
+    pub fn new(
+        system: &'s System,
+        observations: &'s Observations,
+        responses: &'s Responses,
+        family: Family,
+        joint: bool,
+    ) -> Self {
+        let n = observations.n;
+        let effects: usize = system.groups.first().map_or(0, |g| g.levels * g.effects());
+        Pirls {
+            family,
+            joint,
+            lambda: Vec::new(),
+            at: Unknowns {
+                u: Effects::zeros(effects, system.symbolic.size, 1),
+                beta: vec![0.0; system.rank()],
+            },
+            eta: vec![0.0; n],
+            rows: Rows {
+                score: vec![0.0; n],
+                weight: vec![0.0; n],
+                ..Rows::default()
+            },
+            loss: f64::NAN,
+            sums: WorkingSums::new(system, observations),
+            newton: Penalised::new(system),
+            exact: true,
+            border: None,
+            system,
+            observations,
+            responses,
+        }
+    }
+
+    /// Is the observed weight the Fisher weight?
+    pub fn canonical(&self) -> bool {
+        self.family.is_canonical()
+    }
+
+    /// û from a starting point; leaves the factor, the rows and the sums at û.
+    pub fn find(&mut self, lambda: Vec<Small>, start: Unknowns, team: &Team) -> Result<()> {
+        self.lambda = lambda;
+        self.at = start;
+        self.eta = self.predictor(&self.at, true, team);
+        let mut total = self.look(team)?;
+        let mut before = f64::INFINITY;
+        for _ in 0..ITERATIONS {
+            team.check()?;
+            if !total.is_finite() {
+                break;
+            }
+            self.factor(team)?;
+            let gradient = self.gradient(team);
+            let mut step = gradient.clone();
+            self.solve_newton(&mut step, team);
+            let length = gradient.dot(&step);
+            if length.is_nan() {
+                break;
+            }
+            // What no longer shrinks is rounding.
+            if length < NEGLIGIBLE || (length < LAST && length > 0.5 * before) {
+                return Ok(());
+            }
+            before = length;
+            total = self.advance(&step, total, team)?;
+            if length < LAST && self.exact {
+                return self.factor(team);
+            }
+        }
+        Err(Error::Infeasible(
+            "the conditional modes were not found at these parameters".into(),
+        ))
+    }
+
+    /// û and β where nothing is known but the data: from one step of weighted least squares at the family's
+    /// starting means, or, where that leaves the family's range, from one mean for all rows.
+    pub fn find_from_data(&mut self, lambda: Vec<Small>, team: &Team) -> Result<()> {
+        self.lambda = lambda;
+        let (n, offset) = (self.observations.n, &self.observations.offset);
+        self.factor_from_data(team)?;
+        let mean = self.eta.iter().sum::<f64>() / n as f64;
+        let weight = match self.canonical() {
+            true => &self.rows.weight,
+            false => &self.rows.observed,
+        };
+        let product = |target: f64, i: usize| weight[i].max(0.0) * (target - offset[i]);
+        let working = |i: usize| self.rows.score[i] + product(self.eta[i], i);
+        let even = |i: usize| product(mean, i);
+        let starts: [Vec<f64>; 2] = [(0..n).map(working).collect(), (0..n).map(even).collect()];
+        let mut found = Ok(());
+        for right in starts {
+            let start = self.least_squares(&right, team);
+            found = self.find(self.lambda.clone(), start, team);
+            if !matches!(found, Err(Error::Infeasible(_))) {
+                break;
+            }
+            self.factor_from_data(team)?;
+        }
+        found
+    }
+
+    /// The factor at the family's starting means.
+    fn factor_from_data(&mut self, team: &Team) -> Result<()> {
+        let rows = self.responses.of(0..self.observations.n);
+        self.family.start(rows, &mut self.eta);
+        self.look(team)?;
+        self.factor(team)
+    }
+
+    /// The Newton step's matrix⁻¹ [Λ'Z'v; X'v].
+    fn least_squares(&self, values: &[f64], team: &Team) -> Unknowns {
+        let image = self.gather(values, team);
+        let mut unknowns = Unknowns {
+            u: times_lambda_transposed(&self.system.symbolic, &self.lambda, &image),
+            beta: self.fixed_products(values, team),
+        };
+        self.solve_newton(&mut unknowns, team);
+        unknowns
+    }
+
+    /// Σ loss + u'u at `eta`, with score and weight of every row.
+    fn look(&mut self, team: &Team) -> Result<f64> {
+        let (family, responses, observations) = (&self.family, self.responses, self.observations);
+        let (eta, rows) = (&self.eta, &mut self.rows);
+        let (score, weight) = (Shared::new(&mut rows.score), Shared::new(&mut rows.weight));
+        let task = |task: usize| {
+            let (range, _) = observations.task(task);
+            // SAFETY: each row belongs to one task.
+            let (score, weight) = unsafe {
+                (
+                    score.range(range.start, range.len()),
+                    weight.range(range.start, range.len()),
+                )
+            };
+            family.working(responses.of(range.clone()), &eta[range], score, weight)
+        };
+        let mut loss = 0.0;
+        team.fold(observations.tasks(), task, |part: f64| loss += part)?;
+        self.loss = loss;
+        Ok(loss + self.at.u.dot(&self.at.u))
+    }
+
+    /// Score, weights and their slopes of every row.
+    pub fn curvature(&mut self, team: &Team) -> Result<()> {
+        let (n, observations) = (self.observations.n, self.observations);
+        let rows = &mut self.rows;
+        for column in [
+            &mut rows.observed,
+            &mut rows.weight_slope,
+            &mut rows.observed_slope,
+        ] {
+            column.resize(n, 0.0);
+        }
+        let columns = [
+            Shared::new(&mut rows.score),
+            Shared::new(&mut rows.weight),
+            Shared::new(&mut rows.observed),
+            Shared::new(&mut rows.weight_slope),
+            Shared::new(&mut rows.observed_slope),
+        ];
+        let (family, responses, eta) = (&self.family, self.responses, &self.eta);
+        team.each(observations.tasks(), |task| {
+            let (range, _) = observations.task(task);
+            // SAFETY: each row belongs to one task.
+            let part = |k: usize| unsafe { columns[k].range(range.start, range.len()) };
+            let out = Curvature {
+                score: part(0),
+                weight: part(1),
+                observed: part(2),
+                weight_slope: part(3),
+                observed_slope: part(4),
+            };
+            family.curvature(responses.of(range.clone()), &eta[range.clone()], out);
+        });
+        team.check()
+    }
+
+    /// The factor at the rows' weights.
+    fn factor(&mut self, team: &Team) -> Result<()> {
+        if self.canonical() {
+            let weight = &self.rows.weight;
+            self.sums
+                .update(self.system, self.observations, weight, team)?;
+        } else {
+            self.curvature(team)?;
+            self.exact = self.rows.observed.iter().all(|w| *w >= 0.0);
+            let weight: Vec<f64> = self.rows.observed.iter().map(|w| w.max(0.0)).collect();
+            self.sums
+                .update(self.system, self.observations, &weight, team)?;
+        }
+        self.newton.update(self.lambda.clone(), &self.sums, team)?;
+        if self.joint {
+            let weight = match self.canonical() {
+                true => self.rows.weight.clone(),
+                false => self.rows.observed.iter().map(|w| w.max(0.0)).collect(),
+            };
+            self.border = Some(self.border(&weight, team)?);
+        }
+        Ok(())
+    }
+
+    /// What X adds to the factor where β is joint.
+    fn border(&self, weight: &[f64], team: &Team) -> Result<(Effects, Vec<f64>)> {
+        let p = self.observations.rank;
+        let (gram, mut half) = self.weighted_columns(weight, None, team)?;
+        self.newton.forward(&mut half, team);
+        let explained = half.products(&half);
+        let mut triangle: Vec<f64> = gram.iter().zip(&explained).map(|(g, e)| g - e).collect();
+        match crate::objective::cholesky_in_place(&mut triangle, p) {
+            true => Ok((half, triangle)),
+            false => Err(Error::Infeasible(
+                "the fixed effects cannot be told apart under the working weights".into(),
+            )),
+        }
+    }
+
+    /// Y'WY (row-major) and Λ'Z'WY for the columns Y = [X, Zc] of the fixed part and of some effects c.
+    pub fn weighted_columns(
+        &self,
+        weight: &[f64],
+        along: Option<&Effects>,
+        team: &Team,
+    ) -> Result<(Vec<f64>, Effects)> {
+        let observations = self.observations;
+        let (p, more) = (observations.rank, along.map_or(0, |c| c.count));
+        let count = p + more;
+        let mut weighted = vec![0.0; observations.n * count];
+        let shared = Shared::new(&mut weighted);
+        let task = |task: usize| {
+            let (rows, _) = observations.task(task);
+            // SAFETY: each row belongs to one task.
+            let own = unsafe { shared.range(rows.start * count, rows.len() * count) };
+            pulp::Arch::new().dispatch(|| weigh_columns(observations, weight, along, rows, own))
+        };
+        let mut gram = vec![0.0; count * count];
+        team.fold(observations.tasks(), task, |part: Vec<f64>| {
+            crate::gram::add(&mut gram, &part)
+        })?;
+        let cross = self.gather(&weighted, team);
+        let cross = times_lambda_transposed(&self.system.symbolic, &self.lambda, &cross);
+        Ok((gram, cross))
+    }
+
+    /// Z̃'V.
+    pub fn gather(&self, values: &[f64], team: &Team) -> Effects {
+        let (levels, size) = (self.system.leading.levels, self.system.symbolic.size);
+        self.observations.gather(values, levels, size, team)
+    }
+
+    /// Λ'Z's − u, and X's where β is joint.
+    fn gradient(&self, team: &Team) -> Unknowns {
+        let scores = self.gather(&self.rows.score, team);
+        let mut u = times_lambda_transposed(&self.system.symbolic, &self.lambda, &scores);
+        u.add(-1.0, &self.at.u);
+        Unknowns {
+            u,
+            beta: self.fixed_products(&self.rows.score, team),
+        }
+    }
+
+    /// X'v where β is joint, else nothing.
+    pub fn fixed_products(&self, values: &[f64], team: &Team) -> Vec<f64> {
+        match self.joint {
+            true => self.observations.fixed_products(values, team),
+            false => Vec::new(),
+        }
+    }
+
+    /// x ← (the Newton step's matrix)⁻¹ x.
+    fn solve_newton(&self, x: &mut Unknowns, team: &Team) {
+        self.newton.forward(&mut x.u, team);
+        if let Some((half, triangle)) = self.border.as_ref().filter(|_| self.joint) {
+            let p = x.beta.len();
+            let known = half.products(&x.u);
+            (x.beta.iter_mut().zip(known)).for_each(|(b, known)| *b -= known);
+            solve_triangle(triangle, p, &mut x.beta);
+            solve_transposed_triangle(triangle, p, &mut x.beta);
+            for (k, b) in x.beta.iter().enumerate() {
+                x.u.add(-b, &half.column(k));
+            }
+        }
+        self.newton.backward(&mut x.u);
+    }
+
+    /// x ← (M°, bordered by X where β is joint)⁻¹ x: by conjugate gradients where weights were cut at zero.
+    pub fn solve(&self, x: &mut Unknowns, team: &Team) -> Result<()> {
+        let right = x.clone();
+        self.solve_newton(x, team);
+        if self.exact {
+            return Ok(());
+        }
+        let size = right.dot(&right);
+        let mut residual = right;
+        residual.add(-1.0, &self.times_observed(x, team));
+        let mut direction = residual.clone();
+        self.solve_newton(&mut direction, team);
+        let mut slope = residual.dot(&direction);
+        for _ in 0..STEPS {
+            if residual.dot(&residual) <= RESIDUAL * RESIDUAL * size {
+                return Ok(());
+            }
+            let image = self.times_observed(&direction, team);
+            let curvature = direction.dot(&image);
+            if curvature.is_nan() || curvature <= 0.0 {
+                break;
+            }
+            x.add(slope / curvature, &direction);
+            residual.add(-slope / curvature, &image);
+            let mut next = residual.clone();
+            self.solve_newton(&mut next, team);
+            let new = residual.dot(&next);
+            next.add(new / slope, &direction);
+            (direction, slope) = (next, new);
+            team.check()?;
+        }
+        match residual.dot(&residual) <= 1e-16 * size {
+            true => Ok(()),
+            false => Err(Error::Infeasible(
+                "the conditional modes are not a minimum".into(),
+            )),
+        }
+    }
+
+    /// (M°, bordered by X where β is joint) x.
+    fn times_observed(&self, x: &Unknowns, team: &Team) -> Unknowns {
+        let mut along = self.predictor(x, false, team);
+        (along.iter_mut().zip(&self.rows.observed)).for_each(|(value, w)| *value *= w);
+        let mut u = x.u.clone();
+        let image = self.gather(&along, team);
+        u.add(
+            1.0,
+            &times_lambda_transposed(&self.system.symbolic, &self.lambda, &image),
+        );
+        Unknowns {
+            u,
+            beta: self.fixed_products(&along, team),
+        }
+    }
+
+    /// ZΛu + Xβ, with the offset if asked for.
+    pub fn predictor(&self, at: &Unknowns, offset: bool, team: &Team) -> Vec<f64> {
+        let b = times_lambda(&self.system.symbolic, &self.lambda, &at.u);
+        self.observations.predictor(&b, &at.beta, offset, team)
+    }
+
+    /// Go along a step, halved until the penalised deviance does not rise; returns that deviance.
+    fn advance(&mut self, step: &Unknowns, total: f64, team: &Team) -> Result<f64> {
+        let along = self.predictor(step, false, team);
+        let (start, eta) = (self.at.clone(), self.eta.clone());
+        let mut share = 1.0;
+        for _ in 0..HALVINGS {
+            self.at = start.clone();
+            self.at.add(share, step);
+            let moved = eta.iter().zip(&along).map(|(eta, a)| eta + share * a);
+            self.eta.clear();
+            self.eta.extend(moved);
+            let next = self.look(team)?;
+            if next <= total + ROUNDING * total.abs().max(1.0)
+                || !total.is_finite() && next.is_finite()
+            {
+                return Ok(next);
+            }
+            share *= 0.5;
+        }
+        (self.at, self.eta) = (start, eta);
+        self.look(team)
+    }
+}
+
+/// Y'WY of some rows, and WY of each.
+#[inline(always)]
+fn weigh_columns(
+    observations: &Observations,
+    weight: &[f64],
+    along: Option<&Effects>,
+    rows: std::ops::Range<usize>,
+    out: &mut [f64],
+) -> Vec<f64> {
+    let (p, more) = (observations.rank, along.map_or(0, |c| c.count));
+    let count = p + more;
+    let mut effects = vec![0.0; rows.len() * more];
+    if let Some(along) = along {
+        observations.add_effects(rows.clone(), along, &mut effects);
+    }
+    let mut gram = vec![0.0; count * count];
+    let mut row = vec![0.0; count];
+    for (k, i) in rows.enumerate() {
+        row[..p].copy_from_slice(observations.x(i));
+        row[p..].copy_from_slice(&effects[k * more..(k + 1) * more]);
+        let own = &mut out[k * count..(k + 1) * count];
+        (own.iter_mut().zip(&row)).for_each(|(out, y)| *out = weight[i] * y);
+        for (sums, y) in gram.chunks_exact_mut(count).zip(&row) {
+            sums.iter_mut()
+                .zip(&*own)
+                .for_each(|(sum, w)| *sum += y * w);
+        }
+    }
+    gram
+}

@@ -1,0 +1,250 @@
+"""Responses simulated from generalised models, and what is fitted to them."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import mixedmodels as mm
+import reference_data
+from test_generalised_reference import fitted
+
+DRAWS = 4000
+ERRORS = 5.0  # Monte Carlo standard errors, of both programs' draws
+MODELS = {
+    "cbpp_laplace": "binomial",
+    "glmmsim_gamma_log": "gamma",
+    "glmmsim_pois_offset": "poisson",
+}
+
+
+def moments(name: str) -> dict[str, Any]:
+    return reference_data.read_json(f"inference/simulate_{name}.json")
+
+
+@functools.cache
+def drawn(name: str, use_u: bool) -> np.ndarray:
+    """On the scale of the reference: successes of a binomial."""
+    values = fitted(name).simulate(DRAWS, seed=1, use_u=use_u)
+    sizes = fitted(name)._matrices.sizes
+    return values.to_numpy() * (1.0 if sizes is None else sizes[:, None])
+
+
+# --- Moments ---
+
+
+@pytest.mark.parametrize("kind", ["marginal", "use_u"])
+@pytest.mark.parametrize("name", MODELS)
+def test_moments_are_those_of_lme4(name: str, kind: str) -> None:
+    """Means of ten rows and of all, spreads and zeros, each against its Monte Carlo error."""
+    y, expected = drawn(name, kind == "use_u"), moments(name)[kind]
+    error = np.hypot(y[:10].std(axis=1) / np.sqrt(DRAWS), expected["mean_mc_se_first10"])
+    assert (np.abs(y[:10].mean(axis=1) - expected["mean_first10"]) < ERRORS * error).all()
+    means, within = y.mean(axis=0), y.std(axis=0, ddof=1)
+    spread = means.std(ddof=1)
+    assert abs(means.mean() - expected["grand_mean"]) < ERRORS * spread * np.sqrt(2 / DRAWS)
+    assert spread == pytest.approx(expected["sd_of_sim_means"], rel=0.15)
+    error = within.std() * np.sqrt(2 / DRAWS)
+    assert abs(within.mean() - expected["mean_within_sim_sd"]) < ERRORS * error
+    zero = (y == 0).mean(axis=0)
+    error = zero.std() * np.sqrt(2 / DRAWS) + 1e-12
+    assert abs(zero.mean() - expected["fraction_zero"]) < ERRORS * error
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_rows_of_a_group_vary_together_unless_random_effects_are_kept(name: str) -> None:
+    kept = drawn(name, True)
+    assert abs(np.corrcoef(kept[0], kept[1])[0, 1]) < ERRORS / np.sqrt(DRAWS)
+    both = [moments(name)["marginal"]["cov_obs1_obs2"], np.cov(drawn(name, False)[:2])[0, 1]]
+    assert both[0] > 0
+    assert both[1] == pytest.approx(both[0], rel=0.35)  # heavy tails: covariances of covariances
+
+
+FAMILIES = {  # of a model without random effects: response → (family, its variance at mean μ)
+    "poisson": ("poisson", lambda mu, m: mu),
+    "negative_binomial": ("negative_binomial", lambda mu, m: mu + mu**2 / m.dispersion),
+    "nb1": ("nb1", lambda mu, m: mu * (1 + m.dispersion)),
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_conditional_variance_is_that_of_the_family(name: str) -> None:
+    family, variance = FAMILIES[name]
+    data = reference_data.load("glmmsim")
+    m = mm.glmer("y_nb ~ x + (1 | grp)", data, family=family)
+    y = m.simulate(DRAWS, seed=3, use_u=True).to_numpy()
+    expected = variance(m.fitted.to_numpy(), m)
+    assert (y == np.round(y)).all()
+    ratio = y.var(axis=1, ddof=1) / expected
+    assert np.median(ratio) == pytest.approx(1.0, abs=0.03)
+    error = np.sqrt(expected / DRAWS)
+    assert (np.abs(y.mean(axis=1) - m.fitted) < ERRORS * error).all()
+
+
+def test_binary_responses_are_zeros_and_ones() -> None:
+    m = fitted("glmmsim_binary_agq15")
+    y = m.simulate(200, seed=5, use_u=True).to_numpy()
+    assert set(np.unique(y)) == {0.0, 1.0}
+    assert y.mean() == pytest.approx(m.fitted.mean(), abs=0.02)
+
+
+def test_beta_and_inverse_gaussian_have_their_variance() -> None:
+    data = reference_data.load("glmmsim")
+    share = data.assign(share=(data["succ"] + 0.5) / (data["trials"] + 1))
+    m = mm.glmer("share ~ x + (1 | grp)", share, family="beta")
+    mu, y = m.fitted.to_numpy(), m.simulate(DRAWS, seed=6, use_u=True).to_numpy()
+    assert ((y > 0) & (y < 1)).all()
+    ratio = y.var(axis=1) / (mu * (1 - mu) / (1 + m.dispersion))
+    assert np.median(ratio) == pytest.approx(1.0, abs=0.03)
+    m = fitted("glmmsim_ig_log")
+    mu, y = m.fitted.to_numpy(), m.simulate(DRAWS, seed=6, use_u=True).to_numpy()
+    assert np.median(y.var(axis=1) / (m.sigma**2 * mu**3)) == pytest.approx(1.0, abs=0.05)
+    shape = 1 / m.sigma**2
+    test = stats.kstest(y[0], stats.invgauss(mu[0] / shape, scale=shape).cdf)
+    assert test.pvalue > 1e-3
+
+
+def test_a_column_depends_on_seed_and_number_alone() -> None:
+    m = fitted("cbpp_laplace")
+    whole = m.simulate(20, seed=5)
+    np.testing.assert_array_equal(whole.iloc[:, :7], m.simulate(7, seed=5))
+    for n_threads in (1, 2, 3):
+        np.testing.assert_array_equal(whole, m._fit.simulate(20, 5, n_threads=n_threads))
+    np.testing.assert_array_equal(whole.iloc[:, 13:], m._fit.simulate(7, 5, 13))
+
+
+# --- Other responses ---
+
+
+def test_a_simulated_response_can_be_fitted() -> None:
+    """Proportions of the same numbers of trials; the model of a new table with counts is equal."""
+    m, data = fitted("cbpp_laplace"), reference_data.load("cbpp")
+    response = m.simulate(1, seed=2)[0]
+    again = m.refit(response)
+    successes = np.round(response * data["size"])
+    expected = mm.glmer(m.formula, data.assign(incidence=successes), family="binomial")
+    np.testing.assert_allclose(again.fixef, expected.fixef, atol=1e-5)
+    assert again.loglik == pytest.approx(expected.loglik, abs=1e-6)
+
+
+def test_many_responses_are_fitted_as_each_alone() -> None:
+    m = fitted("cbpp_laplace")
+    responses = m.simulate(4, seed=2)
+    many = m.refit(responses)
+    for k in range(4):
+        one = m.refit(responses[k])
+        np.testing.assert_allclose(many.fixef.loc[k], one.fixef, atol=1e-5)
+        assert many.criterion[k] == pytest.approx(-2 * one.loglik, abs=1e-6)
+    assert list(many.to_frame().columns) == [*m.fixef.index, ".sig01"]
+    assert list(many.varcorr.columns) == ["sd_(Intercept)|herd"]
+    assert not many.failed.any()
+
+
+def test_a_response_out_of_range_is_refused() -> None:
+    m = fitted("cbpp_laplace")
+    with pytest.raises(mm.DataError):
+        m.refit(m.fitted + 1.0)
+
+
+# --- Bootstrap ---
+
+
+@pytest.fixture(scope="module")
+def boot() -> Any:
+    return mm.bootstrap(fitted("cbpp_laplace"), 60, seed=7, progress=False)
+
+
+def test_a_replicate_is_the_refit_of_a_simulated_response(boot: Any) -> None:
+    m = fitted("cbpp_laplace")
+    assert list(boot.to_frame().columns) == [*m.fixef.index, ".sig01"]
+    responses = m.simulate(60, seed=7)
+    for k in (0, 31, 59):
+        one = m.refit(responses[k])
+        np.testing.assert_allclose(boot.to_frame().loc[k, m.fixef.index], one.fixef, atol=1e-5)
+
+
+def test_estimates_are_the_models_own(boot: Any) -> None:
+    m = fitted("cbpp_laplace")
+    np.testing.assert_array_equal(boot.estimate[m.fixef.index], m.fixef)
+    assert boot.estimate[".sig01"] == pytest.approx(m.varcorr.terms[0].sd[0])
+    assert ".sigma" not in boot.labels
+
+
+def test_threads_and_parts_change_no_bit(boot: Any) -> None:
+    m = fitted("cbpp_laplace")
+    for n_threads in (1, 2, 3):
+        again = mm.bootstrap(m, 60, seed=7, n_threads=n_threads, progress=False)
+        pd.testing.assert_frame_equal(again.to_frame(), boot.to_frame(), check_exact=True)
+    parts = mm.bootstrap(m, 20, seed=7, progress=False).resume(40, progress=False)
+    pd.testing.assert_frame_equal(parts.to_frame(), boot.to_frame(), check_exact=True)
+
+
+def test_percentile_intervals(boot: Any) -> None:
+    found = boot.confint(0.8)
+    assert list(found.index) == [".sig01", *fitted("cbpp_laplace").fixef.index]
+    expected = np.quantile(boot.to_frame()["period2"], [0.1, 0.9])
+    np.testing.assert_allclose(found.loc["period2"].iloc[:2].to_numpy(float), expected)
+    same = fitted("cbpp_laplace").confint("period2", 0.8, "boot", nsim=60, seed=7, progress=False)
+    np.testing.assert_allclose(same.iloc[0, :2].to_numpy(float), expected)
+    with pytest.raises(mm.ArgumentError, match="jackknife"):
+        boot.confint(type="bca")
+
+
+def test_families_with_a_sigma_or_a_dispersion() -> None:
+    data = reference_data.load("glmmsim")
+    gamma = mm.bootstrap(fitted("glmmsim_gamma_log"), 12, seed=1, progress=False)
+    assert list(gamma.confint().index)[:2] == [".sig01", ".sigma"]
+    assert gamma.estimate[".sigma"] == fitted("glmmsim_gamma_log").sigma
+    m = mm.glmer("y_nb ~ x + (1 | grp)", data, family="negative_binomial")
+    counts = mm.bootstrap(m, 12, seed=1, progress=False)
+    assert list(counts.confint().index)[:2] == [".sig01", ".dispersion"]
+    assert counts.estimate[".dispersion"] == m.dispersion
+    assert (counts.to_frame()[".dispersion"].dropna() > 0).all()
+
+
+def test_ordinary_regression_has_its_own_sigma() -> None:
+    """Pearson's χ²/(n − p) in the model, in refits and in the bootstrap alike."""
+    m = mm.glm("y_gamma ~ x", reference_data.load("glmmsim"), family=mm.families.Gamma("log"))
+    boot = mm.bootstrap(m, 3, seed=1, progress=False)
+    assert boot.estimate[".sigma"] == pytest.approx(m.sigma)
+    one = m.refit(m.simulate(3, seed=1)[2])
+    assert boot.to_frame().loc[2, ".sigma"] == pytest.approx(one.sigma, rel=1e-6)
+    np.testing.assert_allclose(m.refit(m.simulate(3, seed=1)).bse.loc[2], one.bse, rtol=1e-5)
+
+
+def test_a_statistic_sees_the_refitted_models() -> None:
+    m = fitted("cbpp_laplace")
+    found = mm.bootstrap(m, 5, 7, lambda refitted: refitted.theta[0], progress=False)
+    expected = [m.refit(m.simulate(5, seed=7)[k]).theta[0] for k in range(5)]
+    np.testing.assert_allclose(found.to_frame()["statistic"], expected, atol=1e-6)
+
+
+# --- Likelihood-ratio test ---
+
+
+def test_bootstrap_lrt() -> None:
+    formula, data = "cbind(incidence, size - incidence)", reference_data.load("cbpp")
+    small = mm.glm(f"{formula} ~ period", data, family="binomial")
+    test = mm.bootstrap_lrt(small, fitted("cbpp_laplace"), nsim=80, seed=3, progress=False)
+    large = fitted("cbpp_laplace")
+    assert test.statistic == pytest.approx(2 * (large.loglik - small.loglik))
+    assert test.df == 1
+    assert test.p_value < 0.05
+    assert (test.null > -1e-6).all()
+    assert 0.3 < (test.null < 1e-3).mean() < 0.8  # about half of them have no variance
+    again = mm.bootstrap_lrt(small, large, nsim=80, seed=3, n_threads=1, progress=False)
+    np.testing.assert_array_equal(again.null, test.null)
+
+
+def test_bootstrap_lrt_of_a_fixed_effect() -> None:
+    formula, data = "cbind(incidence, size - incidence)", reference_data.load("cbpp")
+    small = mm.glmer(f"{formula} ~ 1 + (1 | herd)", data, family="binomial")
+    test = mm.bootstrap_lrt(small, fitted("cbpp_laplace"), nsim=100, seed=2, progress=False)
+    assert test.df == 3
+    assert np.nanmean(test.null) == pytest.approx(3, abs=1)  # χ²(3)
+    assert test.p_value == pytest.approx(1 / 101)
