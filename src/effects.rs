@@ -8,6 +8,7 @@ use crate::lambda::Small;
 use crate::observations::{Observations, Other};
 use crate::parallel::{piece, Shared, Team};
 use crate::symbolic::Symbolic;
+use std::ops::Range;
 
 /// Nodes of one task.
 const NODES: usize = 64;
@@ -140,22 +141,44 @@ impl Observations {
 
     /// Zb of some rows added to `out` (rows × count, row-major).
     #[inline(always)]
-    pub fn add_effects(&self, rows: std::ops::Range<usize>, b: &Effects, out: &mut [f64]) {
-        let (r, count) = (self.leading(), b.count);
-        let size = b.rest.len() / count.max(1);
-        for (i, out) in rows.zip(out.chunks_exact_mut(count)) {
-            let (z, level) = (self.z(i), self.level[i] as usize);
-            let own = &b.leading[level * r * count..(level + 1) * r * count];
-            for (z, b) in z.iter().zip(own.chunks_exact(count)) {
-                out.iter_mut().zip(b).for_each(|(sum, b)| *sum += z * b);
+    pub fn add_effects(&self, rows: Range<usize>, b: &Effects, out: &mut [f64]) {
+        match (self.leading(), b.count) {
+            (1, 1) => self.add_leading::<1>(rows.clone(), b, out),
+            (2, 1) => self.add_leading::<2>(rows.clone(), b, out),
+            (3, 1) => self.add_leading::<3>(rows.clone(), b, out),
+            (r, count) => {
+                for (i, out) in rows.clone().zip(out.chunks_exact_mut(count.max(1))) {
+                    let level = self.level[i] as usize;
+                    let own = &b.leading[level * r * count..(level + 1) * r * count];
+                    for (z, b) in self.z(i).iter().zip(own.chunks_exact(count)) {
+                        out.iter_mut().zip(b).for_each(|(sum, b)| *sum += z * b);
+                    }
+                }
             }
+        }
+        if self.others.is_empty() {
+            return;
+        }
+        let size = b.rest.len() / b.count.max(1);
+        for (i, out) in rows.zip(out.chunks_exact_mut(b.count.max(1))) {
             for other in &self.others {
                 for k in 0..other.width[i] as usize {
-                    let (z, first) = (z[other.z + k], other.scalar[i] as usize + k);
+                    let (z, first) = (self.z(i)[other.z + k], other.scalar[i] as usize + k);
                     let b = b.rest[first..].iter().step_by(size);
                     out.iter_mut().zip(b).for_each(|(sum, b)| *sum += z * b);
                 }
             }
+        }
+    }
+
+    /// The leading group's share of one vector, for R columns.
+    #[inline(always)]
+    fn add_leading<const R: usize>(&self, rows: Range<usize>, b: &Effects, out: &mut [f64]) {
+        let (b, _) = b.leading.as_chunks::<R>();
+        let z = self.z[rows.start * self.columns..].chunks(self.columns);
+        for ((out, level), z) in out.iter_mut().zip(&self.level[rows]).zip(z) {
+            let own = &b[*level as usize];
+            *out += (0..R).map(|k| z[k] * own[k]).sum::<f64>();
         }
     }
 
@@ -215,7 +238,7 @@ impl Observations {
         for other in &self.others {
             team.each(other.nodes.len().div_ceil(NODES), |task| {
                 for node in piece(task, NODES, other.nodes.len()) {
-                    self.gather_node(values, other, node, count, size, &shared);
+                    self.gather_node(values, other, node, (count, size), &shared);
                 }
             });
         }
@@ -226,38 +249,71 @@ impl Observations {
     fn gather_leading(&self, values: &[f64], task: usize, count: usize) -> Vec<f64> {
         let (r, (rows, levels)) = (self.leading(), self.task(task));
         let mut sums = vec![0.0; levels.len() * r * count];
-        for i in rows {
-            let from = (self.level[i] as usize - levels.start) * r * count;
-            let (own, v) = (
-                &mut sums[from..from + r * count],
-                &values[i * count..(i + 1) * count],
-            );
-            for (sums, z) in own.chunks_exact_mut(count).zip(self.z(i)) {
-                sums.iter_mut().zip(v).for_each(|(sum, v)| *sum += z * v);
+        match (r, count) {
+            (1, 1) => self.gather_one::<1>(values, rows, levels.start, &mut sums),
+            (2, 1) => self.gather_one::<2>(values, rows, levels.start, &mut sums),
+            (3, 1) => self.gather_one::<3>(values, rows, levels.start, &mut sums),
+            _ => {
+                for i in rows {
+                    let from = (self.level[i] as usize - levels.start) * r * count;
+                    let own = &mut sums[from..from + r * count];
+                    let v = &values[i * count..(i + 1) * count];
+                    for (sums, z) in own.chunks_exact_mut(count).zip(self.z(i)) {
+                        sums.iter_mut().zip(v).for_each(|(sum, v)| *sum += z * v);
+                    }
+                }
             }
         }
         sums
     }
 
+    /// One vector of a task's rows, for R columns.
+    #[inline(always)]
+    fn gather_one<const R: usize>(
+        &self,
+        values: &[f64],
+        rows: Range<usize>,
+        first: usize,
+        sums: &mut [f64],
+    ) {
+        let (sums, _) = sums.as_chunks_mut::<R>();
+        let z = self.z[rows.start * self.columns..].chunks(self.columns);
+        for ((v, level), z) in values[rows.clone()].iter().zip(&self.level[rows]).zip(z) {
+            let own = &mut sums[*level as usize - first];
+            (0..R).for_each(|k| own[k] += z[k] * v);
+        }
+    }
+
+    /// Z̃'V of one node; a node's effects belong to one task.
     fn gather_node(
         &self,
         values: &[f64],
         other: &Other,
         node: usize,
-        count: usize,
-        size: usize,
+        (count, size): (usize, usize),
         out: &Shared<'_>,
     ) {
-        for &i in &other.members[other.start[node]..other.start[node + 1]] {
+        let members = &other.members[other.start[node]..other.start[node + 1]];
+        let Some(&first) = members.first() else {
+            return;
+        };
+        let (scalar, width) = (
+            other.scalar[first as usize] as usize,
+            other.width[first as usize] as usize,
+        );
+        let mut sums = vec![0.0; width * count];
+        for &i in members {
             let i = i as usize;
             let v = &values[i * count..(i + 1) * count];
-            for k in 0..other.width[i] as usize {
-                let z = self.z(i)[other.z + k];
-                for (c, v) in v.iter().enumerate() {
-                    // SAFETY: a node's effects belong to one task.
-                    let sum = unsafe { out.range(other.scalar[i] as usize + k + c * size, 1) };
-                    sum[0] += z * v;
-                }
+            let z = &self.z(i)[other.z..other.z + width];
+            for (sums, z) in sums.chunks_exact_mut(count).zip(z) {
+                sums.iter_mut().zip(v).for_each(|(sum, v)| *sum += z * v);
+            }
+        }
+        for (k, sums) in sums.chunks_exact(count).enumerate() {
+            for (c, sum) in sums.iter().enumerate() {
+                // SAFETY: see above.
+                unsafe { out.range(scalar + k + c * size, 1)[0] = *sum };
             }
         }
     }

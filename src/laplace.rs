@@ -27,6 +27,9 @@ use crate::pirls::{Pirls, Unknowns};
 use crate::quadrature::{self, Corrections, Grid};
 use crate::system::System;
 
+/// Multiplications of one factorisation up to which one more step is worth its digits.
+const SMALL: f64 = 1e8;
+
 /// Which weights log |M| is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weights {
@@ -673,6 +676,10 @@ impl Criterion for Laplace<'_, '_> {
 
     fn system(&self) -> &System {
         self.pirls.system
+    }
+
+    fn polishing(&self) -> usize {
+        usize::from(self.pirls.system.symbolic.flops() < SMALL)
     }
 
     fn approximate(&self) -> bool {

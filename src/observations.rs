@@ -77,9 +77,29 @@ pub struct Other {
 pub struct Crossing {
     /// Indices into `others`.
     pub pair: (usize, usize),
-    /// Per observation the place in the panels of the first element, the distance of the panel's columns,
-    /// and whether the second group's columns are the panel's.
-    pub place: Vec<(usize, u32, bool)>,
+    pub place: Vec<Place>,
+}
+
+/// Where a block of two nodes starts in the panels.
+#[derive(Clone, Copy)]
+pub struct Place {
+    at: usize,
+    /// The same above the diagonal, where the front eliminates both nodes.
+    above: Option<usize>,
+    stride: u32,
+    /// Are the second group's columns the panel's?
+    swapped: bool,
+}
+
+impl Place {
+    /// The places of element (a, b).
+    #[inline(always)]
+    pub fn both(&self, a: usize, b: usize) -> impl Iterator<Item = usize> {
+        let stride = self.stride as usize;
+        let (row, column) = if self.swapped { (a, b) } else { (b, a) };
+        let above = self.above.map(|at| at + column + row * stride);
+        [self.at + row + column * stride].into_iter().chain(above)
+    }
 }
 
 impl Observations {
@@ -238,11 +258,13 @@ impl Observations {
                 symbolic.local(front, a.max(b)),
                 symbolic.local(front, a.min(b)),
             );
-            (
-                front.panel + row + column * front.stride,
-                front.stride as u32,
-                b < a,
-            )
+            let at = |row: usize, column: usize| front.panel + row + column * front.stride;
+            Place {
+                at: at(row, column),
+                above: (row < front.own).then(|| at(column, row)),
+                stride: front.stride as u32,
+                swapped: b < a,
+            }
         };
         Crossing {
             pair: (s, t),

@@ -21,6 +21,13 @@ pub trait Criterion {
     fn derivatives(&mut self) -> Result<Derivatives>;
     fn evaluations(&self) -> usize;
     fn system(&self) -> &System;
+    /// Steps on the gradient alone after convergence: the last digits, for models where they cost nothing.
+    fn polishing(&self) -> usize {
+        let system = self.system();
+        let cost = system.symbolic.flops() + (system.leading.data.len() * system.width) as f64;
+        let steps = POLISH.iter().find(|(limit, _)| cost < *limit);
+        steps.map_or(0, |(_, steps)| *steps)
+    }
     /// Does the model of the curvature miss part of the Hessian even at the optimum?
     fn approximate(&self) -> bool {
         false
@@ -396,14 +403,8 @@ impl<'p, C: Criterion> Search<'p, C> {
 
     /// Newton steps on the gradient alone, as long as it shrinks.
     fn polish(&mut self, mut point: Point) -> Result<Point> {
-        let system = self.problem.system();
-        let cost = system.symbolic.flops() + (system.leading.data.len() * system.width) as f64;
-        let steps = POLISH
-            .iter()
-            .find(|(limit, _)| cost < *limit)
-            .map_or(0, |(_, steps)| *steps);
         self.correcting = true;
-        for _ in 0..steps {
+        for _ in 0..self.problem.polishing() {
             let decrement = point.model.decrement();
             if decrement == 0.0 || self.problem.evaluations() >= self.settings.max_evaluations {
                 break;

@@ -20,6 +20,10 @@ use crate::working::WorkingSums;
 const LAST: f64 = 1e-14;
 /// A point whose next step would be shorter is the mode.
 const NEGLIGIBLE: f64 = 1e-20;
+/// Multiplications of a factorisation that are worth more passes over the rows, and how the squared length
+/// of the steps must shrink meanwhile.
+const EXPENSIVE: f64 = 1e8;
+const SHRINKS: f64 = 0.05;
 /// Iterations, and halvings of one step.
 const ITERATIONS: usize = 100;
 const HALVINGS: usize = 30;
@@ -123,19 +127,25 @@ impl<'s> Pirls<'s> {
         self.family.is_canonical()
     }
 
-    /// û from a starting point; leaves the factor, the rows and the sums at û.
+    /// û from a starting point; leaves the factor, the rows and the sums at û. Where a factorisation costs
+    /// much more than a pass over the rows, the last factor serves as long as steps shrink by it.
     pub fn find(&mut self, lambda: Vec<Small>, start: Unknowns, team: &Team) -> Result<()> {
         self.lambda = lambda;
         self.at = start;
         self.eta = self.predictor(&self.at, true, team);
         let mut total = self.look(team)?;
         let mut before = f64::INFINITY;
+        let mut fresh = false;
+        let mut stale = self.system.symbolic.flops() > EXPENSIVE && !self.newton.lambda.is_empty();
         for _ in 0..ITERATIONS {
             team.check()?;
             if !total.is_finite() {
                 break;
             }
-            self.factor(team)?;
+            if !stale {
+                self.factor(team)?;
+                fresh = true;
+            }
             let gradient = self.gradient(team);
             let mut step = gradient.clone();
             self.solve_newton(&mut step, team);
@@ -144,14 +154,16 @@ impl<'s> Pirls<'s> {
                 break;
             }
             // What no longer shrinks is rounding.
-            if length < NEGLIGIBLE || (length < LAST && length > 0.5 * before) {
-                return Ok(());
+            if length < NEGLIGIBLE || (fresh && length < LAST && length > 0.5 * before) {
+                return if fresh { Ok(()) } else { self.factor(team) };
             }
-            before = length;
             total = self.advance(&step, total, team)?;
-            if length < LAST && self.exact {
+            if fresh && self.exact && length < LAST {
                 return self.factor(team);
             }
+            stale = self.system.symbolic.flops() > EXPENSIVE
+                && (!before.is_finite() || length < SHRINKS * before);
+            (before, fresh) = (length, false);
         }
         Err(Error::Infeasible(
             "the conditional modes were not found at these parameters".into(),

@@ -181,7 +181,7 @@ fn add_grams(system: &System, sums: &CrossProducts, panels: &mut [f64]) {
 }
 
 /// Copy the lower triangle of the fronts' own blocks to the upper one, tile by tile.
-pub(crate) fn mirror(symbolic: &Symbolic, panels: &mut Aligned, team: &Team) -> Result<()> {
+fn mirror(symbolic: &Symbolic, panels: &mut Aligned, team: &Team) -> Result<()> {
     let shared = Shared::new(panels);
     let tasks = tasks(&symbolic.fronts, |front| front.own);
     team.each(tasks.len(), |task| {

@@ -5,7 +5,6 @@ use crate::effects::Effects;
 use crate::error::Result;
 use crate::observations::{Observations, Other};
 use crate::parallel::{piece, Shared, Team};
-use crate::residual::mirror;
 use crate::system::System;
 
 /// Nodes of one task.
@@ -86,7 +85,6 @@ impl WorkingSums {
         if observations.others.is_empty() {
             return Ok(());
         }
-        self.panels.fill(0.0);
         let shared = Shared::new(&mut self.panels);
         for (s, other) in observations.others.iter().enumerate() {
             team.each(other.nodes.len().div_ceil(NODES), |task| {
@@ -95,7 +93,7 @@ impl WorkingSums {
                 }
             });
         }
-        mirror(&system.symbolic, &mut self.panels, team)
+        team.check()
     }
 }
 
@@ -114,20 +112,32 @@ fn leading_part(
 ) -> (Vec<f64>, Vec<f64>) {
     let (rows, levels) = observations.task(task);
     let r = observations.leading();
-    let columns = &system.symbolic.elements.columns;
-    let first = columns.get(levels.start).copied().unwrap_or(0);
-    let last = columns.get(levels.end).copied().unwrap_or(0);
     let mut gram = vec![0.0; levels.len() * r * r];
+    match r {
+        1 => add_grams::<1>(observations, weight, rows.clone(), levels.start, &mut gram),
+        2 => add_grams::<2>(observations, weight, rows.clone(), levels.start, &mut gram),
+        3 => add_grams::<3>(observations, weight, rows.clone(), levels.start, &mut gram),
+        _ => {
+            for i in rows.clone() {
+                let (z, w) = (observations.z(i), weight[i]);
+                let own = observations.level[i] as usize - levels.start;
+                for (sums, a) in gram[own * r * r..][..r * r].chunks_exact_mut(r).zip(z) {
+                    let factor = w * a;
+                    sums.iter_mut()
+                        .zip(z)
+                        .for_each(|(sum, b)| *sum += factor * b);
+                }
+            }
+        }
+    }
+    if observations.others.is_empty() {
+        return (gram, Vec::new());
+    }
+    let columns = &system.symbolic.elements.columns;
+    let (first, last) = (columns[levels.start], columns[levels.end]);
     let mut values = vec![0.0; (last - first) * r];
     for i in rows {
         let (z, w, level) = (observations.z(i), weight[i], observations.level[i] as usize);
-        let own = &mut gram[(level - levels.start) * r * r..][..r * r];
-        for (sums, a) in own.chunks_exact_mut(r).zip(z) {
-            let factor = w * a;
-            sums.iter_mut()
-                .zip(z)
-                .for_each(|(sum, b)| *sum += factor * b);
-        }
         for other in &observations.others {
             let from = columns[level] - first + other.place[i] as usize;
             let width = other.width[i] as usize;
@@ -143,7 +153,30 @@ fn leading_part(
     (gram, values)
 }
 
-/// The products of one node with itself and with the nodes of later groups.
+/// Z̃₁'WZ̃₁ of some rows, for R columns.
+#[inline(always)]
+fn add_grams<const R: usize>(
+    observations: &Observations,
+    weight: &[f64],
+    rows: std::ops::Range<usize>,
+    first: usize,
+    gram: &mut [f64],
+) {
+    let columns = observations.columns;
+    let z = observations.z[rows.start * columns..].chunks(columns);
+    let levels = &observations.level[rows.clone()];
+    for ((w, level), z) in weight[rows].iter().zip(levels).zip(z) {
+        let own = &mut gram[(*level as usize - first) * R * R..][..R * R];
+        for a in 0..R {
+            for b in 0..R {
+                own[a * R + b] += w * z[a] * z[b];
+            }
+        }
+    }
+}
+
+/// The products of one node with itself and with the nodes of later groups, on both sides of a front's
+/// diagonal; a node's own block, and its blocks with nodes of later groups, belong to one task.
 fn add_node(
     system: &System,
     observations: &Observations,
@@ -155,30 +188,41 @@ fn add_node(
     let symbolic = &system.symbolic;
     let node = other.nodes[k] as usize;
     let front = &symbolic.fronts[symbolic.owner[node] as usize];
-    let place = symbolic.local(front, node);
-    let at = front.panel + place + place * front.stride;
-    // SAFETY: a node's own block, and its blocks with nodes of later groups, belong to one task.
-    let add = |at: usize, value: f64| unsafe { panels.range(at, 1)[0] += value };
-    for &i in &other.members[other.start[k]..other.start[k + 1]] {
-        let i = i as usize;
-        let (z, w) = (observations.z(i), weight[i]);
-        let own = &z[other.z..other.z + other.width[i] as usize];
-        for (a, x) in own.iter().enumerate() {
-            for (b, y) in own.iter().enumerate().take(a + 1) {
-                add(at + a + b * front.stride, w * x * y);
-            }
+    let (place, width) = (symbolic.local(front, node), symbolic.columns(node).len());
+    let members = &other.members[other.start[k]..other.start[k + 1]];
+    let mut gram = vec![0.0; width * width];
+    for &i in members {
+        let own = &observations.z(i as usize)[other.z..other.z + width];
+        for (sums, x) in gram.chunks_exact_mut(width).zip(own) {
+            let factor = weight[i as usize] * x;
+            sums.iter_mut()
+                .zip(own)
+                .for_each(|(sum, y)| *sum += factor * y);
         }
-        for crossing in observations
-            .crossings
-            .iter()
-            .filter(|crossing| crossing.pair.0 == s)
-        {
-            let second = &observations.others[crossing.pair.1];
-            let (at, stride, swapped) = crossing.place[i];
-            for (a, x) in own.iter().enumerate() {
-                for (b, y) in z[second.z..][..second.width[i] as usize].iter().enumerate() {
-                    let (row, column) = if swapped { (a, b) } else { (b, a) };
-                    add(at + row + column * stride as usize, w * x * y);
+    }
+    for (a, row) in gram.chunks_exact(width).enumerate() {
+        let at = front.panel + place + (place + a) * front.stride;
+        // SAFETY: see above.
+        unsafe { panels.range(at, width).copy_from_slice(row) };
+    }
+    for crossing in observations
+        .crossings
+        .iter()
+        .filter(|crossing| crossing.pair.0 == s)
+    {
+        let second = &observations.others[crossing.pair.1];
+        for add in [false, true] {
+            for &i in members {
+                let i = i as usize;
+                let (z, w) = (observations.z(i), weight[i]);
+                for (a, x) in z[other.z..other.z + width].iter().enumerate() {
+                    for (b, y) in z[second.z..][..second.width[i] as usize].iter().enumerate() {
+                        for at in crossing.place[i].both(a, b) {
+                            // SAFETY: see above.
+                            let sum = unsafe { &mut panels.range(at, 1)[0] };
+                            *sum = if add { *sum + w * x * y } else { 0.0 };
+                        }
+                    }
                 }
             }
         }

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 import mixedmodels as mm
-from mixedmodels.bootstrap_summary import jackknife
 from mixedmodels.distributions import normal_quantile
+from mixedmodels.jackknife import jackknife
 from reference_data import load, read_json
 
 REPLICATES = 4000

@@ -12,6 +12,7 @@ from scipy import stats
 
 import mixedmodels as mm
 import reference_data
+from mixedmodels.jackknife import jackknife
 from test_generalised_reference import fitted
 
 DRAWS = 4000
@@ -191,8 +192,23 @@ def test_percentile_intervals(boot: Any) -> None:
     np.testing.assert_allclose(found.loc["period2"].iloc[:2].to_numpy(float), expected)
     same = fitted("cbpp_laplace").confint("period2", 0.8, "boot", nsim=60, seed=7, progress=False)
     np.testing.assert_allclose(same.iloc[0, :2].to_numpy(float), expected)
-    with pytest.raises(mm.ArgumentError, match="jackknife"):
-        boot.confint(type="bca")
+
+
+def test_the_jackknife_leaves_out_whole_groups() -> None:
+    m, data = fitted("cbpp_laplace"), reference_data.load("cbpp")
+    found = jackknife(m)
+    assert len(found) == 15
+    for k, herd in ((0, "1"), (7, "8")):
+        part = data[data["herd"].astype(str) != herd]
+        one = mm.glmer(m.formula, part.assign(herd=part["herd"].astype(str)), family="binomial")
+        np.testing.assert_allclose(found.fixef.loc[k], one.fixef, atol=1e-5)
+        assert found.varcorr.iloc[k, 0] == pytest.approx(one.theta[0], abs=1e-5)
+
+
+def test_bca_intervals(boot: Any) -> None:
+    found = boot.confint(type="bca")
+    assert np.isfinite(found.iloc[:, :2].to_numpy(dtype=float)).all()
+    assert "BCa" in found.title
 
 
 def test_families_with_a_sigma_or_a_dispersion() -> None:

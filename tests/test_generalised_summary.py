@@ -26,7 +26,8 @@ def simulated(formula: str, family: str, link: str | None = None) -> Any:
 
 
 # What R 4.2.2 and lme4 1.1-31 print (trailing blanks removed), at the optimum that lme4's defaults
-# do not reach; -2 logLik is called -2*log(L), as in lme4 from 1.1-36 on, and a z is called z.
+# do not reach (nor R's glm in the last digit of the gamma's slope, 0.259845). -2 logLik is called
+# -2*log(L), as in lme4 from 1.1-36 on, and a z is called z.
 PRINTED: dict[str, tuple[Callable[[], Any], str]] = {
     "binomial": (
         binomial,
@@ -146,7 +147,7 @@ Deviance residuals:
 Coefficients:
             Estimate Std. Error t value Pr(>|t|)
 (Intercept)  1.05844    0.05863  18.053  < 2e-16 ***
-x            0.25985    0.03522   7.377 1.43e-12 ***
+x            0.25984    0.03522   7.377 1.43e-12 ***
 trtb         0.17467    0.08576   2.037   0.0425 *
 trtc        -0.21903    0.08462  -2.588   0.0101 *
 ---

@@ -7,18 +7,20 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import mixedmodels as mm
 import reference_data
+from mixedmodels.variance_parts import VarianceParts
 from test_generalised_reference import fitted
 
 REFERENCE = reference_data.read_json("inference/icc_r2.json")["models"]
 LATENT = ["cbpp_laplace", "cbpp_probit", "cbpp_cloglog", "contraception_rs", "verbagg_crossed"]
 EXACT = [*LATENT, "glmmsim_gamma_log"]
-# R's null model is glmer's default fit, which stops early (the reference has its warnings): the
-# relative error of the variance at its mean.
-NULL_MODELS = {"mmmec_pois_offset": 1e-5, "glmmsim_nb": 5e-4, "grouseticks_pois": 2e-2}
+# R's null model is glmer's default fit, which stops early (the reference has its warnings), and its
+# variances of the negative binomial are not quite those of the reference model. Relative errors:
+NULL_MODELS = {"mmmec_pois_offset": 1e-5, "glmmsim_nb": 3e-4, "grouseticks_pois": 1e-2}
 
 
 @pytest.mark.parametrize("name", EXACT)
@@ -37,23 +39,28 @@ def test_reference(name: str) -> None:
 
 @pytest.mark.parametrize("name", NULL_MODELS)
 def test_reference_with_a_null_model(name: str) -> None:
-    """The shares are compared given the reference's residual variance."""
-    icc, variance = fitted(name).icc(), REFERENCE[name]["variance"]
-    assert icc.variance_fixed == pytest.approx(variance["fixed"], rel=2e-5)
-    assert icc.variance_random == pytest.approx(variance["random"], rel=2e-5)
-    assert icc.variance_residual == pytest.approx(variance["residual"], rel=NULL_MODELS[name])
-    shift = variance["residual"] - icc.variance_residual
-    unexplained = icc.variance_random + icc.variance_residual + shift
-    reference = REFERENCE[name]
-    assert icc.variance_random / unexplained == pytest.approx(reference["icc_adjusted"], abs=1e-6)
+    icc, r2, reference = fitted(name).icc(), fitted(name).r2(), REFERENCE[name]
+    allowed = NULL_MODELS[name]
+    assert icc.variance_fixed == pytest.approx(reference["variance"]["fixed"], rel=2e-5)
+    assert icc.variance_random == pytest.approx(reference["variance"]["random"], rel=3e-5)
+    assert icc.variance_residual == pytest.approx(reference["variance"]["residual"], rel=allowed)
+    assert icc.adjusted == pytest.approx(reference["icc_adjusted"], rel=allowed)
+    assert icc.unadjusted == pytest.approx(reference["icc_unadjusted"], rel=allowed)
+    assert r2.marginal == pytest.approx(reference["r2_marginal"], rel=allowed)
+    assert r2.conditional == pytest.approx(reference["r2_conditional"], rel=allowed)
     for row in reference["icc_by_group"]:
-        given = icc.by_group[row["Group"]] * (unexplained - shift) / unexplained
-        assert given == pytest.approx(row["ICC"], abs=1e-6)
-    r2, total = fitted(name).r2(), unexplained + icc.variance_fixed
-    assert icc.variance_fixed / total == pytest.approx(reference["r2_marginal"], abs=1e-6)
-    assert r2.conditional * (total - shift) / total == pytest.approx(
-        reference["r2_conditional"], abs=1e-6
-    )
+        assert icc.by_group[row["Group"]] == pytest.approx(row["ICC"], rel=allowed)
+
+
+@pytest.mark.parametrize("name", NULL_MODELS)
+def test_given_the_references_variances_its_shares_are_exact(name: str) -> None:
+    reference = REFERENCE[name]
+    variance = reference["variance"]
+    random = pd.Series({"all": variance["random"]})
+    parts = VarianceParts(variance["fixed"], random, random, variance["residual"])
+    assert random.sum() / parts.unexplained == pytest.approx(reference["icc_adjusted"], abs=1e-6)
+    assert random.sum() / parts.total == pytest.approx(reference["icc_unadjusted"], abs=1e-6)
+    assert parts.fixed / parts.total == pytest.approx(reference["r2_marginal"], abs=1e-6)
 
 
 def test_random_intercepts_of_rows_count_as_residual() -> None:

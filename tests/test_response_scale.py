@@ -116,7 +116,7 @@ def test_tables_of_emmeans(name: str) -> None:
             elif column == "p.value":
                 check_p_value(row[column], value)
             else:
-                assert row[column] == pytest.approx(value, rel=1e-5, abs=1e-8), column
+                assert row[column] == pytest.approx(value, rel=1e-6, abs=1e-9), column
 
 
 def test_odds_ratios_are_the_exponentials_of_the_differences() -> None:

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from .confint import percent
 from .distributions import check_level, normal_quantile
 from .errors import ArgumentError
-from .generalised import Generalised
+from .jackknife import jackknife
 from .parameters import covariance_parameters
 from .parametric_bootstrap import Bootstrap, IntervalType
-from .refits import Refits
 from .tables import ResultTable
 
-if TYPE_CHECKING:
-    from .fitted import FittedModel
-
-__all__ = ["confint", "jackknife", "summary"]
+__all__ = ["confint", "summary"]
 
 Array = NDArray[np.float64]
 
-BLOCKS = 100  # fits of the jackknife, at most
 FEWEST = 10  # replicates that an interval needs
 TITLES = {"percentile": "percentile", "basic": "basic", "bca": "BCa"}
 
@@ -189,27 +181,3 @@ def _acceleration(b: Bootstrap) -> Array:
     with np.errstate(invalid="ignore", divide="ignore"):
         skewness = (deviations**3).sum(axis=0) / (6 * squares**1.5)
     return np.where(squares > 0, skewness, 0.0)
-
-
-def jackknife(model: FittedModel, n_threads: int | None = None) -> Refits:
-    """The model fitted without each block of its data.
-
-    A block is one level of the coarsest grouping factor, or several where there are more than 100;
-    in an ordinary regression a block is of rows.
-    """
-    if isinstance(model, Generalised):
-        raise ArgumentError(
-            "BCa intervals need a jackknife, which generalised models do not have: use "
-            'type="percentile" or "basic"'
-        )
-    terms = model._matrices.terms
-    units = min([len(term.levels) for term in terms], default=model.nobs)
-    if units < 3:
-        raise ArgumentError(
-            f"BCa intervals need a jackknife, and there are only {units} groups to leave out: use "
-            'type="percentile" or "basic"'
-        )
-    blocks = min(units, BLOCKS)
-    term = next((t for t, info in enumerate(terms) if len(info.levels) == units), None)
-    arrays = model._fit.jackknife(term, blocks, n_threads or model._call.n_threads)
-    return Refits.of(model, arrays, pd.RangeIndex(blocks))

@@ -21,7 +21,7 @@ OPTIMIZERS = ("newton", "bfgs", "nelder-mead")
 
 @dataclass(frozen=True, kw_only=True)
 class Control:
-    """Settings of the optimiser over θ; frozen, every argument by keyword.
+    """Settings of the optimiser over θ, of generalised models also β; all by keyword, frozen.
 
     Attributes
     ----------
@@ -47,8 +47,9 @@ class Control:
     allow_saturated
         False (default): a model in which every row is a group of its own, or with at least as
         many random effects in a term as rows, is refused, because its variances cannot be told
-        from the residual variance. True: fit it (sensible only when prior weights fix the
-        residual part).
+        from the residual variance (generalised models: of families with a σ, and of 0/1
+        responses; counts may have a random effect for every row). True: fit it (sensible only when
+        prior weights fix the residual part).
 
     Raises
     ------

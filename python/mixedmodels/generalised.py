@@ -180,6 +180,13 @@ class Generalised(Description):
 
     # --- Shares of variance ---
 
+    @lazy
+    def _null_model(self) -> FittedModel:
+        """All random effects and the offset, an intercept in place of the predictors."""
+        from .residual_variance import null_model
+
+        return null_model(self)
+
     def r2(
         self,
         method: str | None = None,

@@ -34,8 +34,9 @@ def to_marginaleffects(model: FittedModel) -> Any:
     slopes.
 
     Predictions are at the population level: Xβ̂ + offset without random effects, of a generalised
-    model the mean at that (random effects of zero); standard errors come from `m.vcov`, and the package's tests are normal ones (infinite degrees of freedom), so
-    those of `m.emmeans` are to be preferred where it has them.
+    model the mean at that (random effects of zero). Standard errors come from `m.vcov`, and the
+    package's tests are normal ones (infinite degrees of freedom), so those of `m.emmeans` are to be
+    preferred where it has them.
 
     Raises
     ------

@@ -101,11 +101,7 @@ def model_frame(
     >>> model_frame(parse("y ~ x"), {"y": [1.0, 2.0], "x": [0.5, 1.5]}).nobs
     2
     """
-    if na_action not in NA_ACTIONS:
-        raise DataError(f"na_action={na_action!r}; expected one of {', '.join(NA_ACTIONS)}")
-    table = Table(data)
-    if table.n == 0:
-        raise DataError("the data have no rows")
+    table = _table(data, na_action)
     formula = formula.expand(table.names)
     evaluator = Evaluator(table, formula.text, context)
     response = evaluate_response(formula, evaluator, family)
@@ -139,6 +135,15 @@ def model_frame(
         context=evaluator.context,
         offset_argument=argument,
     )
+
+
+def _table(data: Any, na_action: str) -> Table:
+    if na_action not in NA_ACTIONS:
+        raise DataError(f"na_action={na_action!r}; expected one of {', '.join(NA_ACTIONS)}")
+    table = Table(data)
+    if table.n == 0:
+        raise DataError("the data have no rows")
+    return table
 
 
 # --- evaluation ---------------------------------------------------------------------------------

@@ -11,10 +11,10 @@ observation scale Var(y | λ) of an observation with mean λ, carried over to η
     lognormal     log(1 + Var(y)/λ²)            log link
     trigamma      ψ₁(λ²/Var(y))                 log link, exact for gamma distributed y
 
-Every formula of Nakagawa, Johnson & Schielzeth (2017), J. R. Soc. Interface 14: 20170213, tables 1
-and 2, is one of these at the family's own variance: Poisson with a log link 1/λ, log(1 + 1/λ),
-ψ₁(λ); negative binomial 1/λ + 1/θ in place of 1/λ; gamma 1/ν; a square root link 0.25 Var(y)/λ;
-binomial with a logit link 1/(p(1 − p)) for one trial.
+The formulas of Nakagawa, Johnson & Schielzeth (2017), J. R. Soc. Interface 14: 20170213, are these
+at the variances of their families: Poisson with a log link 1/λ, log(1 + 1/λ), ψ₁(λ); negative
+binomial 1/λ + 1/θ in place of 1/λ; gamma 1/ν; a square root link 0.25 Var(y)/λ; binomial with a
+logit link 1/(p(1 − p)) for one trial.
 
 λ comes from the null model, which has the random effects and the offset but no predictors.
 """

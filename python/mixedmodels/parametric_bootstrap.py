@@ -248,7 +248,7 @@ class _Run:
             first = self.offset + chunk.start
             fit = self.model._fit
             parts.append(fit.bootstrap(len(chunk), self.seed, first, self.use_u, self.n_threads))
-        refits = Refits.of(self.model, _joined(parts), self._numbers(nsim))
+        refits = Refits.of(self.model, joined(parts), self._numbers(nsim))
         own = Refits.of(self.model, own_estimates(self.model), pd.RangeIndex(1))
         return self._result(
             None,
@@ -345,7 +345,7 @@ def own_estimates(model: FittedModel) -> dict[str, Any]:
     }
 
 
-def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
+def joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
     messages = [message for part in parts for message in part["messages"]]
     arrays = parts[0].keys() - {"messages"}
     joined = {name: np.concatenate([part[name] for part in parts]) for name in arrays}

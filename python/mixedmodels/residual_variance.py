@@ -2,7 +2,7 @@
 
 λ, the mean at which the variance of an observation is taken, is that of the null model: all random
 effects and the offset, an intercept in place of the predictors (Nakagawa, Johnson & Schielzeth
-2017, §3). "conditional" is the mean g⁻¹(β₀) where random effects and offset are zero, which is what
+2017). "conditional" is the mean g⁻¹(β₀) where random effects and offset are zero, which is what
 R's performance 0.10 takes; "marginal" is the paper's mean over the random effects, exp(β₀ + σ²/2)
 for a log link, and over the rows' offsets. The dispersion of the null model is held at the model's
 own, so that all variances speak of one distribution.
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .fitted import FittedModel
     from .generalised import Generalised
 
-__all__ = ["ResidualVariance"]
+__all__ = ["ResidualVariance", "null_model"]
 
 NULL = Terms(intercept=True, variables=(), terms=())
 MEANS = {
@@ -47,7 +47,6 @@ class ResidualVariance:
 
     method: VarianceMethod | None  # None: a linear model, whose residual variance is σ²
     mean: MeanOf
-    _submodels: Submodels | None  # None where no λ is needed
 
     @classmethod
     def of(cls, model: FittedModel, method: str | None, mean: str) -> ResidualVariance:
@@ -58,12 +57,9 @@ class ResidualVariance:
         ArgumentError
             The family and link have no such method.
         """
-        family, of_mean = model._call.family, resolve_mean(mean)
-        if family is None:
-            return cls(None, of_mean, None)
-        chosen = resolve_method(family, method)
-        needed = needs_mean(family, chosen)
-        return cls(chosen, of_mean, Submodels.of(model, "a null model") if needed else None)
+        family = model._call.family
+        chosen = None if family is None else resolve_method(family, method)
+        return cls(chosen, resolve_mean(mean))
 
     def parts(self, model: FittedModel) -> tuple[VarianceParts, tuple[str, ...]]:
         """The parts, and what a reader has to know of them."""
@@ -71,14 +67,20 @@ class ResidualVariance:
 
         if self.method is None or not isinstance(model, Generalised):
             return variance_parts(model), ()
-        mean = 1.0 if self._submodels is None else self._mean(model, self._submodels)  # any
+        needed = needs_mean(model.family, self.method)
         residual = observation_variance(
-            model.family, model._kernel_family, model.sigma, self.method, mean
+            model.family,
+            model._kernel_family,
+            model.sigma,
+            self.method,
+            self._mean(model) if needed else 1.0,  # any
         )
         parts = variance_parts(model, residual.value)
         notes = [residual.note]
-        if self._submodels is not None:
+        if needed:
             notes.append(f"The mean is {MEANS[self.mean]}.")
+            if not model._null_model.converged:
+                notes.append("The fit of the null model did not converge: its mean may be off.")
         if parts.overdispersion > 0:
             notes.append(
                 "Random intercepts of single rows count as residual (overdispersion): their "
@@ -86,21 +88,23 @@ class ResidualVariance:
             )
         return parts, tuple(notes)
 
-    def _mean(self, model: Generalised, submodels: Submodels) -> float:
-        """λ of the null model fitted to the model's own response."""
-        null = self._null(model, submodels)
-        intercept, family = float(null.fixef.iloc[0]), model._kernel_family
+    def _mean(self, model: Generalised) -> float:
+        """λ."""
+        null, family = model._null_model, model._kernel_family
+        intercept = float(null.fixef.iloc[0])
         if self.mean == "conditional":
             return float(family.mean(np.array([intercept]))[0])
         offset = model._matrices.offset
         eta = intercept + (np.zeros(1) if offset is None else offset)
         return marginal_mean(family, eta, sum(random_variances(null)))
 
-    def _null(self, model: Generalised, submodels: Submodels) -> FittedModel:
-        fixed, family = submodels.frame.formula.fixed, model.family
-        if fixed == NULL:
-            return model
-        if family.estimates_shape:
-            family = replace(family, dispersion=model.dispersion)
-        held = replace(model, _call=replace(model._call, family=family))
-        return replace(submodels, model=held).fit(REML=False, fixed=NULL)
+
+def null_model(model: Generalised) -> FittedModel:
+    """The model without predictors, fitted to the same response; itself where it has none."""
+    submodels, family = Submodels.of(model, "a null model"), model.family
+    if submodels.frame.formula.fixed == NULL:
+        return model
+    if family.estimates_shape:
+        family = replace(family, dispersion=model.dispersion)
+    held = replace(model, _call=replace(model._call, family=family))
+    return replace(submodels, model=held).fit(REML=False, fixed=NULL)

@@ -196,11 +196,8 @@ def as_dict(model: FittedModel) -> dict[str, Any]:
         "missing": {str(k): int(v) for k, v in model.missing.items()},
     }
     if isinstance(model, LinearMixedModel):
-        result |= {
-            "reml": model.reml,
-            "reml_criterion": model.reml_criterion,
-            "deviance": model.deviance,
-        }
+        criterion = {"reml_criterion": model.reml_criterion, "deviance": model.deviance}
+        result |= {"reml": model.reml, **criterion}
     if isinstance(model, Generalised):
         result |= _family_dict(model)
     if isinstance(model, Mixed):
@@ -211,15 +208,20 @@ def as_dict(model: FittedModel) -> dict[str, Any]:
             "singular": model.is_singular,
         }
     if isinstance(model, Generalised | Mixed):
-        result |= {
-            "converged": model.converged,
-            "reason": model.convergence.reason,
-            "messages": list(model.convergence.messages),
-            "evaluations": model.convergence.evaluations,
-            "gradient_norm": model.convergence.gradient_norm,
-        }
+        result |= _outcome_dict(model)
     plain: dict[str, Any] = _plain(result)
     return plain
+
+
+def _outcome_dict(model: FittedModel) -> dict[str, Any]:
+    outcome = model.convergence
+    return {
+        "converged": outcome.converged,
+        "reason": outcome.reason,
+        "messages": list(outcome.messages),
+        "evaluations": outcome.evaluations,
+        "gradient_norm": outcome.gradient_norm,
+    }
 
 
 def _family_dict(model: Generalised) -> dict[str, Any]:

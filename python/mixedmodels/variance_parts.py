@@ -6,7 +6,7 @@ term by term (Johnson 2014, Methods Ecol. Evol. 5, 944-946, eq. 10). ICC and R²
 Those of a generalised model stand on the scale of its linear predictor, where the residual variance
 is that of an observation (`residual_variance.py`). A random intercept with a level for every row
 varies as residuals do: its variance, the overdispersion, counts as residual (Nakagawa, Johnson &
-Schielzeth 2017, J. R. Soc. Interface 14: 20170213, eq. 2.5).
+Schielzeth 2017, J. R. Soc. Interface 14: 20170213).
 """
 
 from __future__ import annotations
