@@ -147,11 +147,11 @@ impl<D: Density, L: UnitLink> Conditional for OnLogs<D, L> {
 
     #[inline(always)]
     fn row(self, shape: f64, y: f64, eta: f64) -> Row {
-        let (log_mean, log_complement) = (self.1.log_mean(eta), self.1.log_complement(eta));
-        let (mean, complement) = (self.1.mean(eta), self.1.complement(eta));
-        let upper = self.0.piece(shape, y, mean, log_mean[0]);
-        let lower = self.0.piece(shape, 1.0 - y, complement, log_complement[0]);
-        let (upper, lower) = (chain(&upper, &log_mean), chain(&lower, &log_complement));
+        let at = self.1.proportions(eta);
+        let (mean, complement) = (at.log_mean, at.log_complement);
+        let upper = self.0.piece(shape, y, at.mean, mean[0]);
+        let lower = self.0.piece(shape, 1.0 - y, at.complement, complement[0]);
+        let (upper, lower) = (chain(&upper, &mean), chain(&lower, &complement));
         Row {
             terms: sum(&upper.terms, &lower.terms),
             weight: [
@@ -162,11 +162,11 @@ impl<D: Density, L: UnitLink> Conditional for OnLogs<D, L> {
     }
 
     fn row_by_shape(self, shape: f64, y: f64, eta: f64) -> RowByShape {
-        let (mean, complement) = (self.1.mean(eta), self.1.complement(eta));
-        let upper = self.0.piece_by_shape(shape, y, mean);
-        let lower = self.0.piece_by_shape(shape, 1.0 - y, complement);
-        let upper = chain_by_shape(&upper, &self.1.log_mean(eta));
-        let lower = chain_by_shape(&lower, &self.1.log_complement(eta));
+        let at = self.1.proportions(eta);
+        let upper = self.0.piece_by_shape(shape, y, at.mean);
+        let lower = self.0.piece_by_shape(shape, 1.0 - y, at.complement);
+        let upper = chain_by_shape(&upper, &at.log_mean);
+        let lower = chain_by_shape(&lower, &at.log_complement);
         RowByShape {
             value: upper.value + lower.value,
             score: upper.score + lower.score,
@@ -176,12 +176,9 @@ impl<D: Density, L: UnitLink> Conditional for OnLogs<D, L> {
     }
 
     fn half_deviance(self, shape: f64, y: f64, eta: f64) -> f64 {
-        let (mean, complement) = (self.1.mean(eta), self.1.complement(eta));
-        let (log, log_complement) = (self.1.log_mean(eta)[0], self.1.log_complement(eta)[0]);
-        self.0.half_deviance(shape, y, mean, log)
-            + self
-                .0
-                .half_deviance(shape, 1.0 - y, complement, log_complement)
-            + self.0.half_excess(shape, y)
+        let (at, density) = (self.1.proportions(eta), self.0);
+        density.half_deviance(shape, y, at.mean, at.log_mean[0])
+            + density.half_deviance(shape, 1.0 - y, at.complement, at.log_complement[0])
+            + density.half_excess(shape, y)
     }
 }

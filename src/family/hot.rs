@@ -116,10 +116,8 @@ fn unit_probit_row(y: f64, _: f64, eta: f64) -> Row {
     let square = eta * eta;
     let density = FRAC_1_SQRT_TAU * exp(-0.5 * square);
     let q = 1.0 - density * m;
-    // Of q and m, by one division.
-    let both = 1.0 / (q * m);
-    let (inverse_q, inverse_m) = (both * m, both * q);
-    let likely = (eta < 0.0) == (y == 0.0);
+    let (inverse_q, inverse_m) = (1.0 / q, 1.0 / m);
+    let likely = if y == 0.0 { -eta } else { eta } >= 0.0;
     let slope = if likely {
         density * inverse_q
     } else {
@@ -133,7 +131,7 @@ fn unit_probit_row(y: f64, _: f64, eta: f64) -> Row {
         },
         factor: if likely { inverse_q } else { inverse_m },
         score: if y == 0.0 { -slope } else { slope },
-        weight: density * both,
+        weight: density * inverse_q * inverse_m,
     }
 }
 

@@ -5,12 +5,19 @@ use super::link::{Identity, Link, Log};
 use super::normal;
 use std::f64::consts::PI;
 
+/// μ and 1 − μ by η.
+pub struct Proportions {
+    pub mean: f64,
+    pub complement: f64,
+    pub log_mean: Jet,
+    /// log(1 − μ); NaN where μ > 1.
+    pub log_complement: Jet,
+}
+
 /// A link into (0, 1).
 pub trait UnitLink: Link {
-    /// log(1 − μ) by η; NaN where μ > 1.
-    fn log_complement(self, eta: f64) -> Jet;
-    /// 1 − μ
-    fn complement(self, eta: f64) -> f64;
+    /// Both proportions.
+    fn proportions(self, eta: f64) -> Proportions;
 }
 
 /// `Link::mean_slope` from the log scale, where it does not cancel.
@@ -18,22 +25,6 @@ macro_rules! slope_of_log {
     () => {
         fn mean_slope(self, eta: f64) -> f64 {
             self.mean(eta) * self.log_mean(eta)[1]
-        }
-    };
-}
-
-/// 1 − μ(η) = μ(−η).
-macro_rules! symmetric {
-    ($link:ty) => {
-        impl UnitLink for $link {
-            #[inline(always)]
-            fn log_complement(self, eta: f64) -> Jet {
-                mirrored(self.log_mean(-eta))
-            }
-            #[inline(always)]
-            fn complement(self, eta: f64) -> f64 {
-                self.mean(-eta)
-            }
         }
     };
 }
@@ -50,15 +41,7 @@ pub struct Cloglog;
 impl Link for Logit {
     #[inline(always)]
     fn log_mean(self, eta: f64) -> Jet {
-        let small = (-eta.abs()).exp();
-        let (larger, smaller) = (1.0 / (1.0 + small), small / (1.0 + small));
-        let (mu, nu) = if eta < 0.0 {
-            (smaller, larger)
-        } else {
-            (larger, smaller)
-        };
-        let log = eta.min(0.0) - small.ln_1p();
-        [log, nu, -mu * nu, mu * nu * (mu - nu)]
+        self.proportions(eta).log_mean
     }
     #[inline(always)]
     fn mean(self, eta: f64) -> f64 {
@@ -70,11 +53,31 @@ impl Link for Logit {
         mean.ln() - (-mean).ln_1p()
     }
 }
-symmetric!(Logit);
+
+impl UnitLink for Logit {
+    #[inline(always)]
+    fn proportions(self, eta: f64) -> Proportions {
+        let small = (-eta.abs()).exp();
+        let (larger, smaller) = (1.0 / (1.0 + small), small / (1.0 + small));
+        let (mu, nu) = if eta < 0.0 {
+            (smaller, larger)
+        } else {
+            (larger, smaller)
+        };
+        let (log, bend) = (small.ln_1p(), mu * nu);
+        let twist = bend * (mu - nu);
+        Proportions {
+            mean: mu,
+            complement: nu,
+            log_mean: [eta.min(0.0) - log, nu, -bend, twist],
+            log_complement: [-eta.max(0.0) - log, -mu, -bend, twist],
+        }
+    }
+}
 
 impl Link for Probit {
     fn log_mean(self, eta: f64) -> Jet {
-        normal::log_cdf(eta)
+        self.proportions(eta).log_mean
     }
     fn mean(self, eta: f64) -> f64 {
         normal::cdf(eta)
@@ -86,7 +89,18 @@ impl Link for Probit {
         normal::quantile(mean)
     }
 }
-symmetric!(Probit);
+
+impl UnitLink for Probit {
+    fn proportions(self, eta: f64) -> Proportions {
+        let [log_mean, log_complement] = normal::log_cdfs(eta);
+        Proportions {
+            mean: log_mean[0].exp(),
+            complement: log_complement[0].exp(),
+            log_mean,
+            log_complement,
+        }
+    }
+}
 
 impl Link for Cauchit {
     fn log_mean(self, eta: f64) -> Jet {
@@ -121,7 +135,17 @@ impl Link for Cauchit {
         }
     }
 }
-symmetric!(Cauchit);
+
+impl UnitLink for Cauchit {
+    fn proportions(self, eta: f64) -> Proportions {
+        Proportions {
+            mean: self.mean(eta),
+            complement: self.mean(-eta),
+            log_mean: self.log_mean(eta),
+            log_complement: mirrored(self.log_mean(-eta)),
+        }
+    }
+}
 
 /// 1 − t − t/(eᵗ − 1), a difference of near equals for small t: its series in Bernoulli numbers.
 fn cloglog_bend(t: f64, h: f64) -> f64 {
@@ -179,40 +203,42 @@ impl Link for Cloglog {
 }
 
 impl UnitLink for Cloglog {
-    fn log_complement(self, eta: f64) -> Jet {
-        [-self.hazard(eta); 4]
-    }
-    fn complement(self, eta: f64) -> f64 {
-        (-self.hazard(eta)).exp()
+    fn proportions(self, eta: f64) -> Proportions {
+        Proportions {
+            mean: self.mean(eta),
+            complement: (-self.hazard(eta)).exp(),
+            log_mean: self.log_mean(eta),
+            log_complement: [-self.hazard(eta); 4],
+        }
     }
 }
 
 impl UnitLink for Log {
-    fn log_complement(self, eta: f64) -> Jet {
-        let nu = -eta.exp_m1();
+    fn proportions(self, eta: f64) -> Proportions {
+        let (mean, complement) = (eta.exp(), -eta.exp_m1());
         let odds = 1.0 / (-eta).exp_m1();
         let log = if eta < -0.5 {
-            (-eta.exp()).ln_1p()
+            (-mean).ln_1p()
         } else {
-            nu.ln()
+            complement.ln()
         };
-        [
-            log,
-            -odds,
-            -odds * (1.0 + odds),
-            -odds * (1.0 + odds) * (1.0 + 2.0 * odds),
-        ]
-    }
-    fn complement(self, eta: f64) -> f64 {
-        -eta.exp_m1()
+        let bend = -odds * (1.0 + odds);
+        Proportions {
+            mean,
+            complement,
+            log_mean: self.log_mean(eta),
+            log_complement: [log, -odds, bend, bend * (1.0 + 2.0 * odds)],
+        }
     }
 }
 
 impl UnitLink for Identity {
-    fn log_complement(self, eta: f64) -> Jet {
-        mirrored(Identity.log_mean(1.0 - eta))
-    }
-    fn complement(self, eta: f64) -> f64 {
-        1.0 - eta
+    fn proportions(self, eta: f64) -> Proportions {
+        Proportions {
+            mean: eta,
+            complement: 1.0 - eta,
+            log_mean: self.log_mean(eta),
+            log_complement: mirrored(self.log_mean(1.0 - eta)),
+        }
     }
 }
