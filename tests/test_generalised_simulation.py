@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,11 @@ from test_generalised_reference import fitted
 
 DRAWS = 4000
 ERRORS = 5.0  # Monte Carlo standard errors, of both programs' draws
-MODELS = {
-    "cbpp_laplace": "binomial",
-    "glmmsim_gamma_log": "gamma",
-    "glmmsim_pois_offset": "poisson",
-}
+# lme4 draws gamma responses with shape σ in place of 1/σ² and random effects without σ, so only the
+# means given the random effects compare; see `test_gamma_responses_have_the_moments_of_the_model`.
+MODELS = ["cbpp_laplace", "glmmsim_pois_offset"]
+MEANS = [*((name, kind) for name in MODELS for kind in ("marginal", "use_u"))]
+MEANS += [("glmmsim_gamma_log", "use_u")]
 
 
 def moments(name: str) -> dict[str, Any]:
@@ -39,21 +40,27 @@ def drawn(name: str, use_u: bool) -> np.ndarray:
 # --- Moments ---
 
 
-@pytest.mark.parametrize("kind", ["marginal", "use_u"])
-@pytest.mark.parametrize("name", MODELS)
-def test_moments_are_those_of_lme4(name: str, kind: str) -> None:
-    """Means of ten rows and of all, spreads and zeros, each against its Monte Carlo error."""
+@pytest.mark.parametrize(("name", "kind"), MEANS)
+def test_means_are_those_of_lme4(name: str, kind: str) -> None:
+    """Of ten rows and of all, against the Monte Carlo errors of both programs."""
     y, expected = drawn(name, kind == "use_u"), moments(name)[kind]
     error = np.hypot(y[:10].std(axis=1) / np.sqrt(DRAWS), expected["mean_mc_se_first10"])
     assert (np.abs(y[:10].mean(axis=1) - expected["mean_first10"]) < ERRORS * error).all()
-    means, within = y.mean(axis=0), y.std(axis=0, ddof=1)
-    spread = means.std(ddof=1)
-    assert abs(means.mean() - expected["grand_mean"]) < ERRORS * spread * np.sqrt(2 / DRAWS)
-    assert spread == pytest.approx(expected["sd_of_sim_means"], rel=0.15)
+    means = y.mean(axis=0)
+    error = np.hypot(means.std(), expected["sd_of_sim_means"]) / np.sqrt(DRAWS)
+    assert abs(means.mean() - expected["grand_mean"]) < ERRORS * error
+
+
+@pytest.mark.parametrize("kind", ["marginal", "use_u"])
+@pytest.mark.parametrize("name", MODELS)
+def test_spreads_are_those_of_lme4(name: str, kind: str) -> None:
+    y, expected = drawn(name, kind == "use_u"), moments(name)[kind]
+    assert y.mean(axis=0).std() == pytest.approx(expected["sd_of_sim_means"], rel=0.15)
+    within = y.std(axis=0, ddof=1)
     error = within.std() * np.sqrt(2 / DRAWS)
     assert abs(within.mean() - expected["mean_within_sim_sd"]) < ERRORS * error
     zero = (y == 0).mean(axis=0)
-    error = zero.std() * np.sqrt(2 / DRAWS) + 1e-12
+    error = zero.std() * np.sqrt(2 / DRAWS)
     assert abs(zero.mean() - expected["fraction_zero"]) < ERRORS * error
 
 
@@ -61,12 +68,35 @@ def test_moments_are_those_of_lme4(name: str, kind: str) -> None:
 def test_rows_of_a_group_vary_together_unless_random_effects_are_kept(name: str) -> None:
     kept = drawn(name, True)
     assert abs(np.corrcoef(kept[0], kept[1])[0, 1]) < ERRORS / np.sqrt(DRAWS)
-    both = [moments(name)["marginal"]["cov_obs1_obs2"], np.cov(drawn(name, False)[:2])[0, 1]]
-    assert both[0] > 0
-    assert both[1] == pytest.approx(both[0], rel=0.35)  # heavy tails: covariances of covariances
+    wanted = moments(name)["marginal"]["cov_obs1_obs2"]
+    found = np.cov(drawn(name, False)[:2])[0, 1]
+    assert found == pytest.approx(wanted, rel=0.35)  # heavy tails
 
 
-FAMILIES = {  # of a model without random effects: response → (family, its variance at mean μ)
+def test_gamma_responses_have_the_moments_of_the_model() -> None:
+    """Var(y | b) = σ²μ²; with new random effects E y = E μ and E y² = E μ² (1 + σ²), μ lognormal.
+
+    lme4's have the squared coefficient of variation 1/σ, and variance θ² of the random effects.
+    """
+    m, name = fitted("glmmsim_gamma_log"), "glmmsim_gamma_log"
+    kept, mu = drawn(name, True), m.fitted.to_numpy()
+    assert np.median(kept.var(axis=1) / mu**2) == pytest.approx(m.sigma**2, rel=0.02)
+    variance, fixed = m.varcorr.terms[0].cov[0, 0], m.predict(re_form="NA").to_numpy()
+    mean = fixed * math.exp(variance / 2)
+    square = mean**2 * math.exp(variance) * (1 + m.sigma**2)
+    y = drawn(name, False)
+    assert np.median(y.mean(axis=1) / mean) == pytest.approx(1, abs=0.01)
+    assert np.median((y**2).mean(axis=1) / square) == pytest.approx(1, abs=0.03)
+    kept_by_lme4, by_lme4 = moments(name)["use_u"], moments(name)["marginal"]
+    ratio = np.array(kept_by_lme4["sd_first10"]) / kept_by_lme4["mean_first10"]
+    assert np.mean(ratio**2) == pytest.approx(1 / m.sigma, rel=0.05)
+    wrong = fixed.mean() * math.exp(m.theta[0] ** 2 / 2)
+    error = by_lme4["sd_of_sim_means"] / np.sqrt(DRAWS)
+    assert abs(by_lme4["grand_mean"] - wrong) < 3 * error
+    assert abs(by_lme4["grand_mean"] - mean.mean()) > 30 * error
+
+
+FAMILIES = {  # family → its name, and its variance at mean μ
     "poisson": ("poisson", lambda mu, m: mu),
     "negative_binomial": ("negative_binomial", lambda mu, m: mu + mu**2 / m.dispersion),
     "nb1": ("nb1", lambda mu, m: mu * (1 + m.dispersion)),
