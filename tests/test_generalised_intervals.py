@@ -107,10 +107,25 @@ def test_every_parameter_has_a_row() -> None:
     assert list(model.confint().index) == rows
     assert list(model.confint(method="wald").index) == rows
     assert list(model.confint("theta_", method="wald").index) == rows[:2]
-    # σ of a gamma is no parameter of the likelihood
-    assert ".sigma" not in fitted("glmmsim_gamma_log").confint(method="wald").index
+
+
+def test_sigma_is_no_parameter_of_the_likelihood() -> None:
+    """So that neither it nor standard deviations, which are multiples of it, have a profile."""
+    model = fitted("glmmsim_gamma_log")
+    assert ".sigma" not in model.confint(method="wald").index
     with pytest.raises(mm.ArgumentError, match="no parameter here"):
-        fitted("glmmsim_gamma_log").confint(".sigma")
+        model.confint(".sigma")
+    found = model.confint()
+    assert np.isnan(ends(found, ".sig01")).all()
+    assert sum(".sig01: not profiled, σ is a function" in note for note in found.notes) == 1
+    assert ends(found, "x") == pytest.approx(ends(model.confint("x", method="wald"), "x"), rel=0.02)
+
+
+def test_no_profile_without_the_fixed_effects_in_the_criterion() -> None:
+    with pytest.raises(mm.ArgumentError, match="nAGQ=1"):
+        fitted("cbpp_nagq0").confint()
+    found = fitted("cbpp_nagq0").confint(method="wald")
+    assert (found["std_error"] > 0).all()
 
 
 @pytest.mark.parametrize("name", ["contraception_rs", "glmmsim_binomial_slopes"])

@@ -33,6 +33,7 @@ __all__ = ["Profile", "Profiled", "Side", "chosen", "profile", "profiled_paramet
 Array = NDArray[np.float64]
 KINDS = ("beta_", "theta_")  # fixed effects; all others
 RESTARTS = 3  # from lower minima that a curve has met
+REFUSED = "it cannot be profiled: "  # how the kernel begins
 FAR = 0.3  # first step without a standard error: this share of σ, or of a correlation's range
 
 
@@ -168,11 +169,16 @@ def trace(
         )
     if start is not model:
         notes.append("The fit by REML was refitted by ML for its profile; estimates are ML's.")
-    return Traced(parameters, sides, tuple(note for note in notes if note))
+    return Traced(parameters, sides, tuple(note for note in dict.fromkeys(notes) if note))
 
 
 def _at_optimum(model: FittedModel) -> FittedModel:
     """The ML fit, whose deviance a profile is made of; it must be at its optimum."""
+    if isinstance(model, Generalised) and model.nAGQ == 0:
+        raise ArgumentError(
+            "there is no profile with nAGQ=0, where the criterion is not a function of the fixed "
+            "effects: use m.update(nAGQ=1), or method='wald' or 'boot'"
+        )
     ml = by_ml(model)
     if not ml.converged:
         how = "see m.convergence" if ml is model else "see m.update(REML=False).convergence"
@@ -201,7 +207,7 @@ def _from_start(ml: FittedModel, theta: Array) -> FittedModel | None:
 def remark(parameter: Profiled, side: Side) -> str:
     """What a reader has to know of one side; empty where nothing is special."""
     if side.failure:
-        return f"{parameter.name}: not profiled, {side.failure}."
+        return f"{parameter.name}: not profiled, {side.failure.removeprefix(REFUSED)}."
     if side.at_boundary:
         end = f"{side.values[-1]:g}"
         return f"{parameter.name}: the profile reaches the boundary {end}: one-sided there."
