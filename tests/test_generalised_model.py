@@ -165,6 +165,8 @@ def test_refit_to_the_same_and_to_another_response() -> None:
     turned = m.refit(1 - y)
     np.testing.assert_allclose(turned.fixef, mm.glmer(CBPP, other).fixef, atol=1e-5)
     np.testing.assert_allclose(turned.fixef, -m.fixef, atol=1e-5)
+    np.testing.assert_allclose(turned.drop1()["LRT"], m.drop1()["LRT"], atol=1e-6)
+    np.testing.assert_allclose(turned.anova(type=2)["Chisq"], m.anova()["Chisq"], rtol=1e-4)
     with pytest.raises(mm.DataError, match="expected 0 or 1"):
         m.refit(2 * np.ones(56))
     with pytest.raises(mm.DataError, match="whole numbers of successes"):
