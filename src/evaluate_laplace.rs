@@ -9,8 +9,9 @@ use crate::lmm::from_user;
 use crate::parallel::Team;
 use crate::system::System;
 
-/// Step of the central differences of the gradient, against the size of a parameter.
-const STEP: f64 = 1e-4;
+/// Step of the central differences of the gradient, against the size of a parameter: so small that the
+/// modes are where they are foreseen.
+const STEP: f64 = 1e-5;
 /// Parameters below this are stepped as if they were of this size.
 const LEAST: f64 = 0.3;
 
@@ -33,7 +34,7 @@ pub fn gradient(fit: &GeneralizedFit, point: &Point<'_>, team: &Team) -> Result<
     let mut problem = fit.problem(team)?;
     let parameters = internal(fit, &mut problem, point)?;
     problem.find(&parameters)?;
-    let derivatives = problem.derive()?;
+    let derivatives = problem.slopes()?;
     let (inner, own) = derivatives.gradient.split_at(point.theta.len());
     let mut gradient: Vec<f64> = if fit.model.nodes > 1 {
         // A grid of nodes turns with λ̃: there the map's own slopes are needed.
@@ -98,7 +99,7 @@ pub fn internal_hessian(fit: &GeneralizedFit, team: &Team) -> Result<Vec<f64>> {
     let steps: Vec<f64> = fit.internal.iter().map(step).collect();
     differences(&fit.internal, &steps, |parameters| {
         problem.find(parameters)?;
-        Ok(problem.derive()?.gradient)
+        Ok(problem.slopes()?.gradient)
     })
 }
 

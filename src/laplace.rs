@@ -63,6 +63,20 @@ struct Moves {
     slopes: Effects,
 }
 
+/// The gradient and what it is made of.
+pub struct Slopes {
+    pub gradient: Vec<f64>,
+    /// G of every group, and the size of its positive part.
+    pub g: Vec<Small>,
+    scale: Vec<f64>,
+    /// ∂(λ̃λ̃')/∂θ.
+    directions: Vec<Direction>,
+    /// Z̃'s.
+    scores: Effects,
+    /// ∂d/∂log(dispersion), and half the sum of squared slopes of −2 log f, where it is estimated.
+    dispersion: Option<(f64, f64)>,
+}
+
 /// The criterion as a function of the optimiser's parameters.
 pub struct Laplace<'s, 'a> {
     pub pirls: Pirls<'s>,
@@ -306,6 +320,22 @@ impl<'s, 'a> Laplace<'s, 'a> {
 
     /// Derivatives where the criterion was last found.
     pub fn derive(&mut self) -> Result<Derivatives> {
+        let slopes = self.slopes()?;
+        let mut information = self.information(&slopes)?;
+        if let Some((_, square)) = slopes.dispersion {
+            information = bordered(&information, slopes.gradient.len() - 1, square);
+        }
+        Ok(Derivatives {
+            gradient: slopes.gradient,
+            information,
+            score: Vec::new(),
+            g: slopes.g,
+            scale: slopes.scale,
+        })
+    }
+
+    /// The gradient where the criterion was last found, and what it is made of.
+    pub fn slopes(&mut self) -> Result<Slopes> {
         let (team, found) = (self.team, self.settle(&self.parameters.clone())?);
         let (leverages, corrections) = self.leverages()?;
         let mut rho = self.slopes_of_log_det(&leverages);
@@ -341,19 +371,18 @@ impl<'s, 'a> Laplace<'s, 'a> {
             let slope: Vec<f64> = v_hat.iter().zip(score).map(|(v, s)| v - 2.0 * s).collect();
             gradient.extend(self.pirls.observations.fixed_products(&slope, team));
         }
-        let mut information = self.information(&directions, &g, &scores)?;
-        if self.model.dispersed() {
-            let (slope, square) =
-                self.dispersion_slope(&leverages, &along, corrections.as_ref())?;
-            gradient.push(slope);
-            information = bordered(&information, gradient.len() - 1, square);
-        }
-        Ok(Derivatives {
+        let dispersion = match self.model.dispersed() {
+            true => Some(self.dispersion_slope(&leverages, &along, corrections.as_ref())?),
+            false => None,
+        };
+        gradient.extend(dispersion.map(|(slope, _)| slope));
+        Ok(Slopes {
             gradient,
-            information,
-            score: Vec::new(),
             g,
             scale,
+            directions,
+            scores,
+            dispersion,
         })
     }
 
@@ -429,12 +458,13 @@ impl<'s, 'a> Laplace<'s, 'a> {
     }
 
     /// Curvature of the working linear model in (θ, β); remembers how the modes move.
-    fn information(
-        &mut self,
-        directions: &[Direction],
-        g: &[Small],
-        scores: &Effects,
-    ) -> Result<Vec<f64>> {
+    fn information(&mut self, slopes: &Slopes) -> Result<Vec<f64>> {
+        let Slopes {
+            directions,
+            g,
+            scores,
+            ..
+        } = slopes;
         let (pirls, team, k) = (&self.pirls, self.team, directions.len());
         let (symbolic, p) = (&pirls.system.symbolic, pirls.observations.rank);
         let r = pirls.observations.leading();

@@ -81,6 +81,7 @@ pub fn design(n: usize, factors: &[Factor], nested: bool, seed: u64) -> Design {
             response: Some(Column::from(y)),
             weights: None,
             offset: None,
+            sizes: None,
         },
         fixed: vec![Recipe::default(), numeric(0)],
         constant: None,
