@@ -137,7 +137,7 @@ def test_without_random_effects() -> None:
 
 
 def test_methods_of_other_families_are_refused() -> None:
-    with pytest.raises(mm.ArgumentError, match="choose theoretical or delta"):
+    with pytest.raises(mm.ArgumentError, match="choose one of theoretical, delta"):
         fitted("cbpp_laplace").icc("lognormal")
     with pytest.raises(mm.ArgumentError, match="conditional or marginal"):
         fitted("cbpp_laplace").r2(mean="median")

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .expression import Call, Name
+from .expression import Name
 
 if TYPE_CHECKING:
-    from .expression import Node
     from .fitted import FittedModel
     from .multiplicity import Adjustment
     from .reference_grid import ReferenceGrid
@@ -34,20 +33,17 @@ def grid_notes(
         values = ", ".join(f"{name} = {value}" for name, value in held.items())
         notes.append(f"Held at: {values}")
     notes += _interactions(model, names, averaged, held)
-    formula = model._matrices.spec.formula  # type: ignore[union-attr]
-    if formula.response is not None and _is_transformed(formula.response.node):
-        notes.append(f"Results are on the scale of {formula.response.text}")
+    spec, family = model._matrices.spec, model._call.family
+    assert spec is not None  # or there were no grid
+    response = spec.formula.response
+    proportions = family is not None and family.name == "binomial"  # whatever they are made of
+    if not (proportions or response is None or isinstance(response.node, Name)):
+        notes.append(f"Results are on the scale of {response.text}")
     if np.any(grid.offset != 0):
         notes.append(
             f"The offset is included; its mean on the grid is {_short(grid.offset.mean())}"
         )
     return notes
-
-
-def _is_transformed(response: Node) -> bool:
-    return not isinstance(response, Name) and not (
-        isinstance(response, Call) and response.function == "cbind"
-    )
 
 
 def scale_notes(used: Scale | None, link: str | None) -> list[str]:

@@ -113,7 +113,7 @@ def resolve_method(family: Family, method: str | None) -> VarianceMethod:
         hint = "" if method in every else closest(str(method), every)
         raise ArgumentError(
             f"method={method!r} is no observation-level variance of the {family.words} family with "
-            f"{family.link} link{hint}: choose {' or '.join(known)}"
+            f"{family.link} link{hint}: choose one of {', '.join(known)}"
         )
     return method
 

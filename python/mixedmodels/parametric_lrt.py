@@ -48,7 +48,7 @@ class BootstrapLRT:
     n_failed, n_singular
         Replicates in which a fit failed, and in which the larger model's fit is singular (kept).
     models
-        The formulas of the smaller and the larger model.
+        The formulas (and families) of the smaller and the larger model.
     """
 
     statistic: float
@@ -201,5 +201,11 @@ def _result(
         seed=seed,
         n_failed=len(null) - len(valid),
         n_singular=n_singular,
-        models=(small.formula or "from arrays", large.formula or "from arrays"),
+        models=(_described(small), _described(large)),
     )
+
+
+def _described(model: FittedModel) -> str:
+    """The formula, and the family of a generalised model."""
+    formula, family = model.formula or "from arrays", model._call.family
+    return formula if family is None else f"{formula} · {family!r}"
