@@ -176,6 +176,18 @@ def test_many_responses_are_fitted_as_each_alone() -> None:
     assert not many.failed.any()
 
 
+def test_separated_responses_have_not_converged() -> None:
+    """No infection in period 4: its coefficient runs to minus infinity."""
+    m, data = fitted("cbpp_laplace"), reference_data.load("cbpp")
+    responses = pd.DataFrame(dict.fromkeys(("seen", "none"), data["incidence"] / data["size"]))
+    responses.loc[data["period"] == "4", "none"] = 0.0
+    found = m.refit(responses)
+    assert found.converged.tolist() == [True, False]
+    assert found.messages["seen"] is None
+    assert "separated" in found.messages["none"]
+    assert found.fixef.loc["none", "period4"] < -10
+
+
 def test_a_response_out_of_range_is_refused() -> None:
     m = fitted("cbpp_laplace")
     with pytest.raises(mm.DataError):

@@ -129,7 +129,10 @@ def _notes(b: Bootstrap) -> list[str]:
         notes.append(f"{b.n_singular} replicates are singular fits, which are kept.")
     stopped = int((~b.converged).sum()) - b.n_failed
     if stopped > 0:
-        notes.append(f"{stopped} replicates have not converged; they are kept.")
+        late = ~b.converged & b.to_frame().notna().any(axis=1)
+        reason = next((message for message in b.messages[late] if message), None)
+        first = f"; the first: {reason}" if reason else ""
+        notes.append(f"{stopped} replicates have not converged; they are kept{first}.")
     return notes if b.statistic else notes + _missing_correlations(b)
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .errors import DataError
+from .generalised import Generalised
 from .lazy import lazy
 from .parameters import covariance_parameters, scale_parameters, sds_and_correlations
 from .simulate import on_table
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 __all__ = ["Refits", "refit_many", "table_response"]
 
 Array = NDArray[np.float64]
+
+RUNAWAY = 100.0  # times the model's own standard error: an estimate that runs to infinity
+RUNS_AWAY = (
+    "a fixed effect runs to infinity (its standard error is over 100 times that of the model): the "
+    "response is separated, and its likelihood has no maximum"
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,6 +61,8 @@ class Refits:
             arrays = arrays | {
                 name: (model.sigma / sigma) ** k * arrays[name] for name, k in powers.items()
             }
+        if isinstance(model, Generalised) and "vcov" in arrays:
+            arrays = _without_runaways(model, arrays)
         scales = scale_parameters(model._call.family)
         return cls(labels, tuple(m.fixed_names), tuple(m.terms), scales, arrays)
 
@@ -155,6 +164,19 @@ class Refits:
     def __repr__(self) -> str:
         counts = [f"{int(self.failed.sum())} failed", f"{int(self.singular.sum())} singular"]
         return f"<Refits of {len(self)} responses · {' · '.join(counts)}>"
+
+
+def _without_runaways(model: Generalised, arrays: dict[str, Any]) -> dict[str, Any]:
+    """Fits to responses that a predictor separates have not converged: the criterion falls for
+    ever, and flattens out where the optimiser stops."""
+    own = np.diag(np.asarray(model._fit.conditional_vcov))
+    ratio = np.diagonal(arrays["vcov"], axis1=1, axis2=2) / own
+    runaway: NDArray[np.bool_] = np.asarray((ratio > RUNAWAY**2).any(axis=1))
+    messages = [
+        message or (RUNS_AWAY if runs else None)
+        for message, runs in zip(arrays["messages"], runaway, strict=True)
+    ]
+    return arrays | {"converged": arrays["converged"] & ~runaway, "messages": messages}
 
 
 def table_response(model: FittedModel, y: Any) -> Array:
