@@ -121,6 +121,14 @@ def test_sigma_is_no_parameter_of_the_likelihood() -> None:
     assert ends(found, "x") == pytest.approx(ends(model.confint("x", method="wald"), "x"), rel=0.02)
 
 
+@pytest.mark.parametrize("method", ["wald", "profile", "boot"])
+def test_tidy_has_the_intervals_that_there_are(method: str) -> None:
+    table = fitted("glmmsim_gamma_log").tidy(conf_int=True, conf_method=method)
+    table = table.set_index(table["group"].fillna("") + table["term"])
+    assert table.loc["x", ["conf.low", "conf.high"]].notna().all()
+    assert table.loc["Residualsd__Observation", "conf.low"] > 0 or method != "boot"
+
+
 def test_no_profile_without_the_fixed_effects_in_the_criterion() -> None:
     with pytest.raises(mm.ArgumentError, match="nAGQ=1"):
         fitted("cbpp_nagq0").confint()

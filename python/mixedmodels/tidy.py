@@ -52,7 +52,8 @@ def tidy(
     if conf_int:
         by = ddf if conf_method == "wald" else None
         found = model.confint(ROWS[effects], conf_level, conf_method, ddf=by, progress=False)
-        table[INTERVAL] = found.loc[table.index].iloc[:, :2].to_numpy()
+        # σ of a generalised model has an interval by bootstrap only
+        table[INTERVAL] = found.iloc[:, :2].reindex(table.index).to_numpy()
     estimates = [c for c in ESTIMATES if c != "df" or (mixed and tests)]
     columns = ["effect", "group", *estimates] if mixed else estimates
     table = table.reset_index(drop=True)
