@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 import mixedmodels as mm
-from mixedmodels.parameters import covariance_parameters, sds_and_correlations
+from mixedmodels.families import family_of
+from mixedmodels.parameters import (
+    covariance_parameters,
+    scale_parameters,
+    sds_and_correlations,
+)
 from reference_data import load
 
 FORMULAS = {
@@ -45,3 +50,24 @@ def test_names_are_those_of_lme4():
 def test_a_correlation_with_a_zero_standard_deviation_does_not_exist():
     values = sds_and_correlations(np.array([[1.0, 0.0, 0.0]]), np.array([2.0]), [2])
     np.testing.assert_array_equal(values, [[2.0, np.nan, 0.0]])
+
+
+SCALES = {  # what a family estimates besides β and the covariance parameters
+    "binomial": [],
+    "poisson": [],
+    "gamma": [".sigma"],
+    "inverse_gaussian": [".sigma"],
+    "negative_binomial": [".dispersion"],
+    "nb1": [".dispersion"],
+    "beta": [".dispersion"],
+}
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_scale_parameters(name):
+    assert list(scale_parameters(family_of(name))) == SCALES[name]
+    assert list(scale_parameters(None)) == [".sigma"]
+
+
+def test_a_dispersion_that_is_held_is_no_parameter():
+    assert scale_parameters(mm.families.negative_binomial(theta=2.0)) == {}
