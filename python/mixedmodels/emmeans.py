@@ -29,7 +29,7 @@ from .lazy import lazy
 from .marginal_notes import adjustment_notes, grid_notes, scale_notes
 from .mean_contrasts import contrast_coefficients
 from .multiplicity import adjusted_p_values, check_adjustment, critical_values
-from .reference_grid import not_a_variable, reference_grid
+from .reference_grid import ReferenceGrid, not_a_variable, reference_grid
 from .response_scale import Scale, are_differences, mean_scale, ratio_scale
 from .tables import ResultTable
 
@@ -69,9 +69,6 @@ def emmeans(
     _check_names(specs, within, list(grid.axes))
     names = [*specs, *within]
     L, offset = grid.margins(names, weights)
-    levels = grid.levels(names) if names else pd.DataFrame(index=pd.RangeIndex(1))
-    if not specs:
-        levels.insert(0, OVERALL, "overall")
     return MarginalMeans(
         specs=tuple(wanted),
         by=tuple(within),
@@ -79,13 +76,21 @@ def emmeans(
         level=float(level),
         type=type,
         _scale=mean_scale(model),
-        _levels=levels,
+        _levels=_level_table(grid, specs, names),
         _L=L,
         _offset=offset,
         _model=model,
         _estimable=Estimability(model),
         _notes=tuple(grid_notes(model, grid, names, weights)),
     )
+
+
+def _level_table(grid: ReferenceGrid, specs: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
+    """The combinations of `names`; a column says "overall" where no variable has means."""
+    levels = grid.levels(names) if names else pd.DataFrame(index=pd.RangeIndex(1))
+    if not specs:
+        levels.insert(0, OVERALL, "overall")
+    return levels
 
 
 def _check_choice(argument: str, given: str, known: Sequence[str]) -> None:
