@@ -299,6 +299,18 @@ def test_bootstrap_lrt() -> None:
     np.testing.assert_array_equal(again.null, test.null)
 
 
+def test_bootstrap_lrt_of_an_overdispersion() -> None:
+    """A Poisson model within a negative binomial one; a linear model is within neither."""
+    data = reference_data.load("glmmsim")
+    small = mm.glmer("y_nb ~ x + (1 | grp)", data, family="poisson")
+    large = mm.glmer("y_nb ~ x + (1 | grp)", data, family="negative_binomial")
+    test = mm.bootstrap_lrt(small, large, nsim=40, seed=1, progress=False)
+    assert test.p_value == pytest.approx(1 / 41)
+    assert test.models[0].endswith('poisson(link="log")')
+    with pytest.raises(mm.ArgumentError, match="linear"):
+        mm.bootstrap_lrt(mm.lmer("y_nb ~ 1 + (1 | grp)", data), large, nsim=10)
+
+
 def test_bootstrap_lrt_of_a_fixed_effect() -> None:
     formula, data = "cbind(incidence, size - incidence)", reference_data.load("cbpp")
     small = mm.glmer(f"{formula} ~ 1 + (1 | herd)", data, family="binomial")

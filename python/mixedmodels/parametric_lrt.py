@@ -13,6 +13,7 @@ from .call import check_threads
 from .distributions import chi2_upper
 from .errors import ArgumentError
 from .fitted import FittedModel
+from .generalised import Generalised
 from .lrt import ROUNDING, by_ml, likelihood_ratio, require_same_data
 from .model import LinearModel
 from .replicates import chunks
@@ -118,7 +119,8 @@ def bootstrap_lrt(
     Raises
     ------
     ArgumentError
-        m1 has no more parameters than m0, or a number is out of range.
+        m1 has no more parameters than m0, one of them is linear and the other generalised, or a
+        number is out of range.
     DataError
         The models have different rows, responses or weights.
 
@@ -140,6 +142,11 @@ def bootstrap_lrt(
             raise ArgumentError(
                 f"mm.bootstrap_lrt compares fitted models; got one of type {type(model).__name__}"
             )
+    if isinstance(m0, Generalised) != isinstance(m1, Generalised):
+        raise ArgumentError(
+            "one model is linear and the other generalised, so that neither is a special case of "
+            "the other"
+        )
     if m1.npar <= m0.npar:
         raise ArgumentError(
             f"the second model has {m1.npar} parameters and the first {m0.npar}; expected the "
