@@ -5,6 +5,7 @@
 //! count, column-major), as everywhere in the kernel.
 
 use crate::lambda::Small;
+use crate::lanes;
 use crate::observations::{Observations, Other};
 use crate::parallel::{piece, Shared, Team};
 use crate::symbolic::Symbolic;
@@ -66,6 +67,9 @@ impl Effects {
     pub fn products(&self, other: &Effects) -> Vec<f64> {
         let (a, b) = (self.count, other.count);
         let mut out = vec![0.0; a * b];
+        if out.is_empty() {
+            return out;
+        }
         for (x, y) in self
             .leading
             .chunks_exact(a)
@@ -139,46 +143,23 @@ impl Observations {
         self.others.first().map_or(self.columns, |other| other.z)
     }
 
-    /// Zb of some rows added to `out` (rows × count, row-major).
-    #[inline(always)]
-    pub fn add_effects(&self, rows: Range<usize>, b: &Effects, out: &mut [f64]) {
-        match (self.leading(), b.count) {
-            (1, 1) => self.add_leading::<1>(rows.clone(), b, out),
-            (2, 1) => self.add_leading::<2>(rows.clone(), b, out),
-            (3, 1) => self.add_leading::<3>(rows.clone(), b, out),
-            (r, count) => {
-                for (i, out) in rows.clone().zip(out.chunks_exact_mut(count.max(1))) {
-                    let level = self.level[i] as usize;
-                    let own = &b.leading[level * r * count..(level + 1) * r * count];
-                    for (z, b) in self.z(i).iter().zip(own.chunks_exact(count)) {
-                        out.iter_mut().zip(b).for_each(|(sum, b)| *sum += z * b);
-                    }
-                }
+    /// Zb of some rows added to `out`, for vector `c` of b.
+    pub fn add_effects(&self, rows: Range<usize>, b: &Effects, c: usize, out: &mut [f64]) {
+        let (r, first) = (self.leading(), rows.start);
+        for (j, own) in self.runs(rows.clone()) {
+            let out = &mut out[own.start - first..own.end - first];
+            for k in 0..r {
+                let value = b.leading[(j * r + k) * b.count + c];
+                lanes::add_scaled(out, value, &self.z(k)[own.clone()]);
             }
         }
-        if self.others.is_empty() {
-            return;
-        }
-        let size = b.rest.len() / b.count.max(1);
-        for (i, out) in rows.zip(out.chunks_exact_mut(b.count.max(1))) {
-            for other in &self.others {
+        let b = &b.rest[c * (b.rest.len() / b.count.max(1))..];
+        for other in &self.others {
+            for (i, out) in rows.clone().zip(out.iter_mut()) {
                 for k in 0..other.width[i] as usize {
-                    let (z, first) = (self.z(i)[other.z + k], other.scalar[i] as usize + k);
-                    let b = b.rest[first..].iter().step_by(size);
-                    out.iter_mut().zip(b).for_each(|(sum, b)| *sum += z * b);
+                    *out += self.z(other.z + k)[i] * b[other.scalar[i] as usize + k];
                 }
             }
-        }
-    }
-
-    /// The leading group's share of one vector, for R columns.
-    #[inline(always)]
-    fn add_leading<const R: usize>(&self, rows: Range<usize>, b: &Effects, out: &mut [f64]) {
-        let (b, _) = b.leading.as_chunks::<R>();
-        let z = self.z[rows.start * self.columns..].chunks(self.columns);
-        for ((out, level), z) in out.iter_mut().zip(&self.level[rows]).zip(z) {
-            let own = &b[*level as usize];
-            *out += (0..R).map(|k| z[k] * own[k]).sum::<f64>();
         }
     }
 
@@ -193,10 +174,10 @@ impl Observations {
             let (rows, _) = self.task(task);
             // SAFETY: each row belongs to one task.
             let own = unsafe { shared.range(rows.start, rows.len()) };
-            for (i, value) in rows.clone().zip(own.iter_mut()) {
-                *value += self.x(i).iter().zip(beta).map(|(x, b)| x * b).sum::<f64>();
+            for (k, value) in beta.iter().enumerate() {
+                lanes::add_scaled(own, *value, &self.x(k)[rows.clone()]);
             }
-            self.add_effects(rows, b, own);
+            self.add_effects(rows, b, 0, own);
         });
         out
     }
@@ -205,14 +186,9 @@ impl Observations {
     pub fn fixed_products(&self, values: &[f64], team: &Team) -> Vec<f64> {
         let mut sums = vec![0.0; self.rank];
         let parts = team.map(self.tasks(), |task| {
-            let mut sums = vec![0.0; self.rank];
-            for i in self.task(task).0 {
-                let x = self.x(i).iter();
-                sums.iter_mut()
-                    .zip(x)
-                    .for_each(|(sum, x)| *sum += x * values[i]);
-            }
-            sums
+            let (rows, _) = self.task(task);
+            let product = |k: usize| lanes::dot(&self.x(k)[rows.clone()], &values[rows.clone()]);
+            (0..self.rank).map(product).collect::<Vec<f64>>()
         });
         parts
             .iter()
@@ -220,19 +196,16 @@ impl Observations {
         sums
     }
 
-    /// Z̃'V for V n × count, row-major; `size` scalar columns of the other groups.
+    /// Z̃'V for V n × count, column by column; `size` scalar columns of the other groups.
     pub fn gather(&self, values: &[f64], levels: usize, size: usize, team: &Team) -> Effects {
         let (r, count) = (self.leading(), values.len() / self.n);
         let mut sums = Effects::zeros(levels * r, size, count);
-        let mut first = 0;
-        for part in team.map(self.tasks(), |task| {
+        let parts = team.map(self.tasks(), |task| {
             self.gather_leading(values, task, count)
-        }) {
-            let (rows, _) = self.task(first);
-            let from = self.level[rows.start] as usize * r * count;
-            let target = sums.leading[from..from + part.len()].iter_mut();
-            target.zip(part).for_each(|(sum, value)| *sum += value);
-            first += 1;
+        });
+        for (task, part) in parts.iter().enumerate() {
+            let (_, levels) = self.task(task);
+            crate::gram::add(&mut sums.leading[levels.start * r * count..], part);
         }
         let shared = Shared::new(&mut sums.rest);
         for other in &self.others {
@@ -245,43 +218,19 @@ impl Observations {
         sums
     }
 
-    #[inline(always)]
     fn gather_leading(&self, values: &[f64], task: usize, count: usize) -> Vec<f64> {
         let (r, (rows, levels)) = (self.leading(), self.task(task));
         let mut sums = vec![0.0; levels.len() * r * count];
-        match (r, count) {
-            (1, 1) => self.gather_one::<1>(values, rows, levels.start, &mut sums),
-            (2, 1) => self.gather_one::<2>(values, rows, levels.start, &mut sums),
-            (3, 1) => self.gather_one::<3>(values, rows, levels.start, &mut sums),
-            _ => {
-                for i in rows {
-                    let from = (self.level[i] as usize - levels.start) * r * count;
-                    let own = &mut sums[from..from + r * count];
-                    let v = &values[i * count..(i + 1) * count];
-                    for (sums, z) in own.chunks_exact_mut(count).zip(self.z(i)) {
-                        sums.iter_mut().zip(v).for_each(|(sum, v)| *sum += z * v);
-                    }
+        for (j, own) in self.runs(rows) {
+            for k in 0..r {
+                let z = &self.z(k)[own.clone()];
+                for c in 0..count {
+                    let v = &values[c * self.n..][own.clone()];
+                    sums[((j - levels.start) * r + k) * count + c] = lanes::dot(z, v);
                 }
             }
         }
         sums
-    }
-
-    /// One vector of a task's rows, for R columns.
-    #[inline(always)]
-    fn gather_one<const R: usize>(
-        &self,
-        values: &[f64],
-        rows: Range<usize>,
-        first: usize,
-        sums: &mut [f64],
-    ) {
-        let (sums, _) = sums.as_chunks_mut::<R>();
-        let z = self.z[rows.start * self.columns..].chunks(self.columns);
-        for ((v, level), z) in values[rows.clone()].iter().zip(&self.level[rows]).zip(z) {
-            let own = &mut sums[*level as usize - first];
-            (0..R).for_each(|k| own[k] += z[k] * v);
-        }
     }
 
     /// Z̃'V of one node; a node's effects belong to one task.
@@ -297,23 +246,14 @@ impl Observations {
         let Some(&first) = members.first() else {
             return;
         };
-        let (scalar, width) = (
-            other.scalar[first as usize] as usize,
-            other.width[first as usize] as usize,
-        );
-        let mut sums = vec![0.0; width * count];
-        for &i in members {
-            let i = i as usize;
-            let v = &values[i * count..(i + 1) * count];
-            let z = &self.z(i)[other.z..other.z + width];
-            for (sums, z) in sums.chunks_exact_mut(count).zip(z) {
-                sums.iter_mut().zip(v).for_each(|(sum, v)| *sum += z * v);
-            }
-        }
-        for (k, sums) in sums.chunks_exact(count).enumerate() {
-            for (c, sum) in sums.iter().enumerate() {
+        let (scalar, width) = (other.scalar[first as usize], other.width[first as usize]);
+        for k in 0..width as usize {
+            let z = self.z(other.z + k);
+            for c in 0..count {
+                let v = &values[c * self.n..(c + 1) * self.n];
+                let products = members.iter().map(|&i| z[i as usize] * v[i as usize]);
                 // SAFETY: see above.
-                unsafe { out.range(scalar + k + c * size, 1)[0] = *sum };
+                unsafe { out.range(scalar as usize + k + c * size, 1)[0] = products.sum() };
             }
         }
     }

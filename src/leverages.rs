@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::factor::LEVELS;
 use crate::gram::add;
 use crate::lambda::Small;
+use crate::lanes;
 use crate::leading::{solve_lower, solve_upper};
 use crate::observations::Observations;
 use crate::parallel::{piece, Shared, Team};
@@ -30,34 +31,48 @@ impl Penalised<'_> {
             let (rows, _) = observations.task(task);
             // SAFETY: each row belongs to one task.
             let own = unsafe { shared.range(rows.start, rows.len()) };
-            pulp::Arch::new().dispatch(|| self.leverages_of(observations, rows, own));
+            self.leverages_of(observations, rows, own);
         });
         team.check().map(|()| out)
     }
 
-    #[inline(always)]
+    /// zᵢ'(λ̃M⁻¹ⱼⱼλ̃')zᵢ of the leading group, level by level, and what the other groups add row by row.
     fn leverages_of(&self, observations: &Observations, rows: Range<usize>, out: &mut [f64]) {
-        let (Some(lambda), Some((_, squares))) = (self.lambda.first(), &self.explained) else {
+        let Some(lambda) = self.lambda.first() else {
             return;
         };
-        let (r, q) = (lambda.rows, lambda.cols);
-        let mut y = vec![0.0; q];
-        let mut rest = Vec::new();
-        for (i, out) in rows.zip(out) {
-            let (z, j) = (&observations.z(i)[..r], observations.level[i] as usize);
-            for (k, y) in y.iter_mut().enumerate() {
-                *y = lambda.column(k).iter().zip(z).map(|(l, z)| l * z).sum();
-            }
-            solve_lower(self.root(j), q, &mut y, 1);
-            let mut value: f64 = y.iter().map(|y| y * y).sum();
-            if !observations.others.is_empty() {
-                let square = &squares[j * q * q..(j + 1) * q * q];
-                for (row, a) in square.chunks_exact(q).zip(&y) {
-                    value += a * row.iter().zip(&y).map(|(s, y)| s * y).sum::<f64>();
+        let (r, first) = (lambda.rows, rows.start);
+        for (j, own) in observations.runs(rows.clone()) {
+            let block = lambda
+                .times(&self.leading_inverse(j))
+                .times(&lambda.transposed());
+            let out = &mut out[own.start - first..own.end - first];
+            for a in 0..r {
+                for b in 0..=a {
+                    let (x, y) = (
+                        &observations.z(a)[own.clone()],
+                        &observations.z(b)[own.clone()],
+                    );
+                    let twice = if a == b { 1.0 } else { 2.0 };
+                    lanes::add_product(out, twice * block.at(a, b), x, y);
                 }
-                value += self.leverage_of_others(observations, i, &y, &mut rest);
             }
-            *out = value;
+        }
+        if observations.others.is_empty() {
+            return;
+        }
+        let (mut y, mut rest) = (vec![0.0; lambda.cols], Vec::new());
+        for (i, out) in rows.zip(out) {
+            for (k, y) in y.iter_mut().enumerate() {
+                *y = (0..r).map(|a| lambda.at(a, k) * observations.z(a)[i]).sum();
+            }
+            solve_lower(
+                self.root(observations.level[i] as usize),
+                lambda.cols,
+                &mut y,
+                1,
+            );
+            *out += self.leverage_of_others(observations, i, &y, &mut rest);
         }
     }
 
@@ -71,12 +86,13 @@ impl Penalised<'_> {
         rest: &mut Vec<(usize, f64)>,
     ) -> f64 {
         let (symbolic, j) = (&self.system.symbolic, observations.level[i] as usize);
-        let (q, z) = (y.len(), observations.z(i));
+        let q = y.len();
         rest.clear();
         for (group, other) in observations.others.iter().enumerate() {
             let (lambda, width) = (&self.lambda[group + 1], other.width[i] as usize);
             for k in 0..width {
-                let a = (k..width).map(|l| lambda.at(l, k) * z[other.z + l]).sum();
+                let z = |l: usize| observations.z(other.z + l)[i];
+                let a = (k..width).map(|l| lambda.at(l, k) * z(l)).sum();
                 rest.push((other.place[i] as usize + k, a));
             }
         }
@@ -103,26 +119,25 @@ impl Penalised<'_> {
 
     /// Diagonal blocks of M⁻¹ of the leading group; `invert` must have been called.
     pub fn leading_inverses(&self) -> Vec<Small> {
-        let q = self.effects();
-        let squares = self
-            .explained
-            .as_ref()
-            .map_or(&[][..], |(_, squares)| squares);
-        let block = |(j, square): (usize, &[f64])| {
-            // c'⁻¹(I + S)c⁻¹, from both sides.
-            let mut block = Small::zeros(q, q);
-            block.data.copy_from_slice(square);
-            (0..q).for_each(|k| block.data[k + k * q] += 1.0);
-            solve_upper(self.root(j), q, &mut block.data, q);
-            let mut block = block.transposed();
-            solve_upper(self.root(j), q, &mut block.data, q);
-            block
-        };
-        squares
-            .chunks_exact((q * q).max(1))
-            .enumerate()
-            .map(block)
+        (0..self.system.leading.levels)
+            .map(|j| self.leading_inverse(j))
             .collect()
+    }
+
+    /// c'⁻¹(I + WM₂⁻¹W')c⁻¹ of one level.
+    fn leading_inverse(&self, j: usize) -> Small {
+        let q = self.effects();
+        let mut block = Small::zeros(q, q);
+        if let Some((_, squares)) = &self.explained {
+            block
+                .data
+                .copy_from_slice(&squares[j * q * q..(j + 1) * q * q]);
+        }
+        (0..q).for_each(|k| block.data[k + k * q] += 1.0);
+        solve_upper(self.root(j), q, &mut block.data, q);
+        let mut block = block.transposed();
+        solve_upper(self.root(j), q, &mut block.data, q);
+        block
     }
 
     /// Σⱼ [Z̃'V⁻¹Z̃]ⱼⱼ of every group; `sums` are those of the factor.

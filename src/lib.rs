@@ -63,6 +63,7 @@ pub mod information;
 pub mod inner;
 pub mod jackknife;
 pub mod lambda;
+pub mod lanes;
 pub mod laplace;
 pub mod leading;
 pub mod level_sums;

@@ -27,12 +27,14 @@ pub struct Observations {
     pub rows: Vec<u32>,
     /// Leading level of each observation, ascending.
     pub level: Vec<u32>,
+    /// First observation of each leading level, and n.
+    pub start: Vec<usize>,
     pub offset: Vec<f64>,
-    /// [Z̃₁ Z̃₂ …], n × columns.
-    pub z: Vec<f64>,
+    /// [Z̃₁ Z̃₂ …], column by column.
+    z: Vec<f64>,
     pub columns: usize,
-    /// Kept columns of X in E's coordinates, n × rank.
-    pub x: Vec<f64>,
+    /// Kept columns of X in E's coordinates, column by column.
+    x: Vec<f64>,
     pub rank: usize,
     pub others: Vec<Other>,
     pub crossings: Vec<Crossing>,
@@ -111,6 +113,7 @@ impl Observations {
             "the rows of a generalised model".into()
         })?;
         let (rows, level) = by_leading_level(design, system, team)?;
+        let first = |j: usize| level.partition_point(|&own| (own as usize) < j);
         let mut observations = Observations {
             n,
             offset: Vec::new(),
@@ -120,6 +123,7 @@ impl Observations {
             rank,
             others: Vec::new(),
             crossings: Vec::new(),
+            start: (0..=system.leading.levels).map(first).collect(),
             rows,
             level,
         };
@@ -174,18 +178,15 @@ impl Observations {
                 for (i, row) in block.chunks_exact(stride).take(count).enumerate() {
                     let at = place[first + i] as usize;
                     // SAFETY: every row has a place of its own.
-                    let (z, x) =
-                        unsafe { (z.range(at * columns, columns), x.range(at * rank, rank)) };
-                    if columns > 0 {
-                        z[..c].copy_from_slice(&row[..c]);
-                        z[c..].copy_from_slice(&row[c + width..]);
-                    }
-                    for (k, value) in x.iter_mut().enumerate() {
-                        let e = system.basis.column(k).iter();
-                        *value = e
-                            .zip(&row[c..])
-                            .map(|(e, c)| if *e == 0.0 { 0.0 } else { e * c })
-                            .sum();
+                    let put = |target: &Shared<'_>, column: usize, value: f64| unsafe {
+                        target.range(at + column * n, 1)[0] = value;
+                    };
+                    let random = row[..c].iter().chain(&row[c + width..]).take(columns);
+                    random.enumerate().for_each(|(k, value)| put(&z, k, *value));
+                    for k in 0..rank {
+                        let e = system.basis.column(k).iter().zip(&row[c..]);
+                        let used = e.filter(|(e, _)| **e != 0.0);
+                        put(&x, k, used.map(|(e, c)| e * c).sum());
                     }
                 }
             }
@@ -284,16 +285,33 @@ impl Observations {
         (rows, levels)
     }
 
-    /// One row of Z̃.
-    #[inline(always)]
-    pub fn z(&self, i: usize) -> &[f64] {
-        &self.z[i * self.columns..(i + 1) * self.columns]
+    /// The leading levels of some rows, and which of the rows are theirs.
+    pub fn runs(&self, rows: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> + '_ {
+        let first = self
+            .level
+            .get(rows.start)
+            .map_or(0, |level| *level as usize);
+        let levels = first..self.start.len() - 1;
+        levels
+            .map(move |j| {
+                (
+                    j,
+                    self.start[j].max(rows.start)..self.start[j + 1].min(rows.end),
+                )
+            })
+            .take_while(move |(j, _)| self.start[*j] < rows.end)
     }
 
-    /// One row of X.
+    /// Column `k` of Z̃.
     #[inline(always)]
-    pub fn x(&self, i: usize) -> &[f64] {
-        &self.x[i * self.rank..(i + 1) * self.rank]
+    pub fn z(&self, k: usize) -> &[f64] {
+        &self.z[k * self.n..(k + 1) * self.n]
+    }
+
+    /// Column `k` of X.
+    #[inline(always)]
+    pub fn x(&self, k: usize) -> &[f64] {
+        &self.x[k * self.n..(k + 1) * self.n]
     }
 }
 

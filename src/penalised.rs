@@ -172,6 +172,9 @@ impl<'s> Penalised<'s> {
     /// x ← L⁻¹x for spherical effects.
     pub fn forward(&self, x: &mut Effects, team: &Team) {
         let (q, count, symbolic) = (self.effects(), x.count, &self.system.symbolic);
+        if count == 0 {
+            return;
+        }
         if q > 0 {
             for (j, level) in x.leading.chunks_exact_mut(q * count).enumerate() {
                 solve_lower(self.root(j), q, level, count);
@@ -188,6 +191,9 @@ impl<'s> Penalised<'s> {
     /// x ← L'⁻¹x.
     pub fn backward(&self, x: &mut Effects) {
         let (q, count, symbolic) = (self.effects(), x.count, &self.system.symbolic);
+        if count == 0 {
+            return;
+        }
         if symbolic.size > 0 {
             self.fronts.backward(symbolic, &mut x.rest, count);
             let elements = &symbolic.elements;

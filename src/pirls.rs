@@ -9,6 +9,7 @@ use crate::effects::{times_lambda, times_lambda_transposed, Effects};
 use crate::error::{Error, Result};
 use crate::family::{Curvature, Family};
 use crate::lambda::Small;
+use crate::lanes;
 use crate::objective::{solve_transposed_triangle, solve_triangle};
 use crate::observations::{Observations, Responses};
 use crate::parallel::{Shared, Team};
@@ -24,8 +25,9 @@ const NEGLIGIBLE: f64 = 1e-20;
 /// of the steps must shrink meanwhile.
 const EXPENSIVE: f64 = 1e8;
 const SHRINKS: f64 = 0.05;
-/// Iterations, and halvings of one step.
+/// Iterations, those for starting values only, and halvings of one step.
 const ITERATIONS: usize = 100;
+const FIRST: usize = 10;
 const HALVINGS: usize = 30;
 /// Rise of the penalised deviance (relative) that is rounding.
 const ROUNDING: f64 = 1e-12;
@@ -127,20 +129,38 @@ impl<'s> Pirls<'s> {
         self.family.is_canonical()
     }
 
-    /// û from a starting point; leaves the factor, the rows and the sums at û. Where a factorisation costs
-    /// much more than a pass over the rows, the last factor serves as long as steps shrink by it.
+    /// û from a starting point; leaves the factor, the rows and the sums at û.
     pub fn find(&mut self, lambda: Vec<Small>, start: Unknowns, team: &Team) -> Result<()> {
+        match self.approach(lambda, start, ITERATIONS, team)? {
+            true => Ok(()),
+            false => Err(Error::Infeasible(
+                "the conditional modes were not found at these parameters".into(),
+            )),
+        }
+    }
+
+    /// At most so many steps towards û; was it reached? Where a factorisation costs much more than a pass
+    /// over the rows, the last factor serves as long as steps shrink by it.
+    fn approach(
+        &mut self,
+        lambda: Vec<Small>,
+        start: Unknowns,
+        most: usize,
+        team: &Team,
+    ) -> Result<bool> {
         self.lambda = lambda;
         self.at = start;
         self.eta = self.predictor(&self.at, true, team);
         let mut total = self.look(team)?;
         let mut before = f64::INFINITY;
-        let mut fresh = false;
-        let mut stale = self.system.symbolic.flops() > EXPENSIVE && !self.newton.lambda.is_empty();
-        for _ in 0..ITERATIONS {
+        let expensive = self.system.symbolic.flops() > EXPENSIVE;
+        let (mut fresh, mut stale) = (false, expensive && !self.newton.lambda.is_empty());
+        for _ in 0..most {
             team.check()?;
             if !total.is_finite() {
-                break;
+                return Err(Error::Infeasible(
+                    "the likelihood is zero at these parameters".into(),
+                ));
             }
             if !stale {
                 self.factor(team)?;
@@ -151,26 +171,27 @@ impl<'s> Pirls<'s> {
             self.solve_newton(&mut step, team);
             let length = gradient.dot(&step);
             if length.is_nan() {
-                break;
+                return Ok(false);
             }
             // What no longer shrinks is rounding.
             if length < NEGLIGIBLE || (fresh && length < LAST && length > 0.5 * before) {
-                return if fresh { Ok(()) } else { self.factor(team) };
+                return if fresh {
+                    Ok(true)
+                } else {
+                    self.factor(team).map(|()| true)
+                };
             }
             total = self.advance(&step, total, team)?;
             if fresh && self.exact && length < LAST {
-                return self.factor(team);
+                return self.factor(team).map(|()| true);
             }
-            stale = self.system.symbolic.flops() > EXPENSIVE
-                && (!before.is_finite() || length < SHRINKS * before);
+            stale = expensive && (!before.is_finite() || length < SHRINKS * before);
             (before, fresh) = (length, false);
         }
-        Err(Error::Infeasible(
-            "the conditional modes were not found at these parameters".into(),
-        ))
+        Ok(false)
     }
 
-    /// û and β where nothing is known but the data: from one step of weighted least squares at the family's
+    /// Near û and β where nothing is known but the data: from one step of weighted least squares at the family's
     /// starting means, or, where that leaves the family's range, from one mean for all rows.
     pub fn find_from_data(&mut self, lambda: Vec<Small>, team: &Team) -> Result<()> {
         self.lambda = lambda;
@@ -188,9 +209,9 @@ impl<'s> Pirls<'s> {
         let mut found = Ok(());
         for right in starts {
             let start = self.least_squares(&right, team);
-            found = self.find(self.lambda.clone(), start, team);
-            if !matches!(found, Err(Error::Infeasible(_))) {
-                break;
+            match self.approach(self.lambda.clone(), start, FIRST, team) {
+                Err(error @ Error::Infeasible(_)) => found = Err(error),
+                other => return other.map(drop),
             }
             self.factor_from_data(team)?;
         }
@@ -319,20 +340,22 @@ impl<'s> Pirls<'s> {
         along: Option<&Effects>,
         team: &Team,
     ) -> Result<(Vec<f64>, Effects)> {
-        let observations = self.observations;
-        let (p, more) = (observations.rank, along.map_or(0, |c| c.count));
-        let count = p + more;
-        let mut weighted = vec![0.0; observations.n * count];
+        let (n, p) = (self.observations.n, self.observations.rank);
+        let count = p + along.map_or(0, |c| c.count);
+        if count == 0 {
+            return Ok((Vec::new(), Effects::default()));
+        }
+        let mut weighted = vec![0.0; n * count];
         let shared = Shared::new(&mut weighted);
         let task = |task: usize| {
-            let (rows, _) = observations.task(task);
+            let (rows, _) = self.observations.task(task);
             // SAFETY: each row belongs to one task.
-            let own = unsafe { shared.range(rows.start * count, rows.len() * count) };
-            pulp::Arch::new().dispatch(|| weigh_columns(observations, weight, along, rows, own))
+            let own = |k: usize| unsafe { shared.range(k * n + rows.start, rows.len()) };
+            weigh_columns(self.observations, weight, along, rows.clone(), own)
         };
         let mut gram = vec![0.0; count * count];
-        team.fold(observations.tasks(), task, |part: Vec<f64>| {
-            crate::gram::add(&mut gram, &part)
+        team.fold(self.observations.tasks(), task, |part: Vec<f64>| {
+            crate::gram::add(&mut gram, &part);
         })?;
         let cross = self.gather(&weighted, team);
         let cross = times_lambda_transposed(&self.system.symbolic, &self.lambda, &cross);
@@ -465,32 +488,34 @@ impl<'s> Pirls<'s> {
     }
 }
 
-/// Y'WY of some rows, and WY of each.
-#[inline(always)]
-fn weigh_columns(
+/// Y'WY of some rows (row-major); WY goes to the columns `out`.
+fn weigh_columns<'o>(
     observations: &Observations,
     weight: &[f64],
     along: Option<&Effects>,
     rows: std::ops::Range<usize>,
-    out: &mut [f64],
+    out: impl Fn(usize) -> &'o mut [f64],
 ) -> Vec<f64> {
     let (p, more) = (observations.rank, along.map_or(0, |c| c.count));
     let count = p + more;
-    let mut effects = vec![0.0; rows.len() * more];
+    let mut effects = vec![vec![0.0; rows.len()]; more];
     if let Some(along) = along {
-        observations.add_effects(rows.clone(), along, &mut effects);
+        for (c, column) in effects.iter_mut().enumerate() {
+            observations.add_effects(rows.clone(), along, c, column);
+        }
     }
+    let column = |k: usize| match k < p {
+        true => &observations.x(k)[rows.clone()],
+        false => &effects[k - p][..],
+    };
     let mut gram = vec![0.0; count * count];
-    let mut row = vec![0.0; count];
-    for (k, i) in rows.enumerate() {
-        row[..p].copy_from_slice(observations.x(i));
-        row[p..].copy_from_slice(&effects[k * more..(k + 1) * more]);
-        let own = &mut out[k * count..(k + 1) * count];
-        (own.iter_mut().zip(&row)).for_each(|(out, y)| *out = weight[i] * y);
-        for (sums, y) in gram.chunks_exact_mut(count).zip(&row) {
-            sums.iter_mut()
-                .zip(&*own)
-                .for_each(|(sum, w)| *sum += y * w);
+    for k in 0..count {
+        let own = out(k);
+        own.fill(0.0);
+        lanes::add_product(own, 1.0, &weight[rows.clone()], column(k));
+        for l in 0..=k {
+            gram[k * count + l] = lanes::dot(own, column(l));
+            gram[l * count + k] = gram[k * count + l];
         }
     }
     gram

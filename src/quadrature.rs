@@ -12,6 +12,7 @@
 use crate::error::{Error, Result};
 use crate::family::DispersionSlopes;
 use crate::lambda::Small;
+use crate::lanes;
 use crate::leading::{solve_lower, solve_upper};
 use crate::parallel::Team;
 use crate::penalised::Penalised;
@@ -132,9 +133,13 @@ impl Level<'_, '_> {
             row.map(|(k, u)| self.lambda.at(i, k) * u).sum()
         };
         let b: Vec<f64> = (0..r).map(along).collect();
-        for (eta, i) in node.eta.iter_mut().zip(self.rows.clone()) {
-            let z = pirls.observations.z(i).iter();
-            *eta = pirls.eta[i] + z.zip(&b).map(|(z, b)| z * b).sum::<f64>();
+        node.eta.copy_from_slice(&pirls.eta[self.rows.clone()]);
+        for (k, b) in b.iter().enumerate() {
+            lanes::add_scaled(
+                &mut node.eta,
+                *b,
+                &pirls.observations.z(k)[self.rows.clone()],
+            );
         }
         (node.u.iter_mut().zip(self.mode)).for_each(|(u, mode)| *u += mode);
         let rows = pirls.responses.of(self.rows.clone());
@@ -163,20 +168,13 @@ impl Level<'_, '_> {
 
     /// Z̃'s at a node.
     fn images(&self, node: &Node, out: &mut [f64]) {
-        out.fill(0.0);
-        for (i, s) in self.rows.clone().zip(&node.score) {
-            let z = self.pirls.observations.z(i).iter();
-            out.iter_mut().zip(z).for_each(|(sum, z)| *sum += s * z);
+        for (k, out) in out.iter_mut().enumerate() {
+            *out = lanes::dot(
+                &self.pirls.observations.z(k)[self.rows.clone()],
+                &node.score,
+            );
         }
     }
-}
-
-/// First observation of every leading level, and n.
-fn starts(pirls: &Pirls<'_>) -> Vec<usize> {
-    let level = &pirls.observations.level;
-    (0..=pirls.system.leading.levels)
-        .map(|j| level.partition_point(|&own| (own as usize) < j))
-        .collect()
 }
 
 /// −2 Σ log Σ ω_k exp ½(t_k't_k − q(u_k)): what takes the place of the loss and u'u at the modes.
@@ -186,12 +184,12 @@ pub fn criterion(
     grid: &Grid,
     team: &Team,
 ) -> Result<f64> {
-    let (levels, starts) = (pirls.system.leading.levels, starts(pirls));
+    let (levels, starts) = (pirls.system.leading.levels, &pirls.observations.start);
     let task = |task: usize| -> f64 {
         let levels = crate::parallel::piece(task, LEVELS, levels);
         levels
             .map(|j| {
-                let level = level(pirls, factor, &starts, j);
+                let level = level(pirls, factor, starts, j);
                 -2.0 * level.terms(grid, &mut level.node()).1
             })
             .sum()
@@ -225,7 +223,7 @@ pub fn corrections(
     dispersed: bool,
     team: &Team,
 ) -> Result<Corrections> {
-    let (levels, starts) = (pirls.system.leading.levels, starts(pirls));
+    let (levels, starts) = (pirls.system.leading.levels, &pirls.observations.start);
     let (r, q) = (factor.lambda[0].rows, grid.q);
     let task = |task: usize| {
         let range = crate::parallel::piece(task, LEVELS, levels);
@@ -236,7 +234,7 @@ pub fn corrections(
         );
         let first = starts[range.start];
         for (index, j) in range.enumerate() {
-            let level = level(pirls, factor, &starts, j);
+            let level = level(pirls, factor, starts, j);
             part.add_level(&level, j, grid, (first, index), dispersed);
         }
         part
@@ -316,18 +314,10 @@ impl Corrections {
         let (r, lambda) = (level.lambda.rows, level.lambda);
         let outer = lambda.times(n);
         let whole = outer.times(&lambda.transposed());
-        for (h, i) in self.leverages[own].iter_mut().zip(level.rows.clone()) {
-            let z = level.pirls.observations.z(i);
-            *h = (0..r)
-                .map(|b| {
-                    z[b] * whole
-                        .column(b)
-                        .iter()
-                        .zip(z)
-                        .map(|(n, z)| n * z)
-                        .sum::<f64>()
-                })
-                .sum();
+        let (leverages, rows) = (&mut self.leverages[own], &level.rows);
+        for (a, b) in (0..r).flat_map(|a| (0..r).map(move |b| (a, b))) {
+            let z = |k: usize| &level.pirls.observations.z(k)[rows.clone()];
+            lanes::add_product(leverages, whole.at(a, b), z(a), z(b));
         }
         let gram = Small {
             rows: r,

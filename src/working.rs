@@ -3,6 +3,7 @@
 use crate::aligned::Aligned;
 use crate::effects::Effects;
 use crate::error::Result;
+use crate::lanes;
 use crate::observations::{Observations, Other};
 use crate::parallel::{piece, Shared, Team};
 use crate::system::System;
@@ -69,9 +70,7 @@ impl WorkingSums {
         if r == 0 {
             return Ok(());
         }
-        let task = |task: usize| {
-            pulp::Arch::new().dispatch(|| leading_part(system, observations, weight, task))
-        };
+        let task = |task: usize| leading_part(system, observations, weight, task);
         let mut done = 0;
         team.fold(observations.tasks(), task, |(gram, values)| {
             let (_, levels) = observations.task(done);
@@ -103,7 +102,6 @@ fn add_at(sums: &mut [f64], from: usize, part: &[f64]) {
 }
 
 /// What the rows of one task add to the leading levels and their elements.
-#[inline(always)]
 fn leading_part(
     system: &System,
     observations: &Observations,
@@ -113,20 +111,16 @@ fn leading_part(
     let (rows, levels) = observations.task(task);
     let r = observations.leading();
     let mut gram = vec![0.0; levels.len() * r * r];
-    match r {
-        1 => add_grams::<1>(observations, weight, rows.clone(), levels.start, &mut gram),
-        2 => add_grams::<2>(observations, weight, rows.clone(), levels.start, &mut gram),
-        3 => add_grams::<3>(observations, weight, rows.clone(), levels.start, &mut gram),
-        _ => {
-            for i in rows.clone() {
-                let (z, w) = (observations.z(i), weight[i]);
-                let own = observations.level[i] as usize - levels.start;
-                for (sums, a) in gram[own * r * r..][..r * r].chunks_exact_mut(r).zip(z) {
-                    let factor = w * a;
-                    sums.iter_mut()
-                        .zip(z)
-                        .for_each(|(sum, b)| *sum += factor * b);
-                }
+    for (j, own) in observations.runs(rows.clone()) {
+        let sums = &mut gram[(j - levels.start) * r * r..][..r * r];
+        for a in 0..r {
+            for b in 0..=a {
+                let (x, y) = (
+                    &observations.z(a)[own.clone()],
+                    &observations.z(b)[own.clone()],
+                );
+                sums[a * r + b] = lanes::weighted_dot(&weight[own.clone()], x, y);
+                sums[b * r + a] = sums[a * r + b];
             }
         }
     }
@@ -136,43 +130,18 @@ fn leading_part(
     let columns = &system.symbolic.elements.columns;
     let (first, last) = (columns[levels.start], columns[levels.end]);
     let mut values = vec![0.0; (last - first) * r];
-    for i in rows {
-        let (z, w, level) = (observations.z(i), weight[i], observations.level[i] as usize);
-        for other in &observations.others {
-            let from = columns[level] - first + other.place[i] as usize;
-            let width = other.width[i] as usize;
-            let block = values[from * r..(from + width) * r].chunks_exact_mut(r);
-            for (sums, b) in block.zip(&z[other.z..]) {
-                let factor = w * b;
-                sums.iter_mut()
-                    .zip(z)
-                    .for_each(|(sum, a)| *sum += factor * a);
+    for other in &observations.others {
+        for i in rows.clone() {
+            let from = columns[observations.level[i] as usize] - first + other.place[i] as usize;
+            for k in 0..other.width[i] as usize {
+                let factor = weight[i] * observations.z(other.z + k)[i];
+                for (a, sum) in values[(from + k) * r..][..r].iter_mut().enumerate() {
+                    *sum += factor * observations.z(a)[i];
+                }
             }
         }
     }
     (gram, values)
-}
-
-/// Z̃₁'WZ̃₁ of some rows, for R columns.
-#[inline(always)]
-fn add_grams<const R: usize>(
-    observations: &Observations,
-    weight: &[f64],
-    rows: std::ops::Range<usize>,
-    first: usize,
-    gram: &mut [f64],
-) {
-    let columns = observations.columns;
-    let z = observations.z[rows.start * columns..].chunks(columns);
-    let levels = &observations.level[rows.clone()];
-    for ((w, level), z) in weight[rows].iter().zip(levels).zip(z) {
-        let own = &mut gram[(*level as usize - first) * R * R..][..R * R];
-        for a in 0..R {
-            for b in 0..R {
-                own[a * R + b] += w * z[a] * z[b];
-            }
-        }
-    }
 }
 
 /// The products of one node with itself and with the nodes of later groups, on both sides of a front's
@@ -190,20 +159,17 @@ fn add_node(
     let front = &symbolic.fronts[symbolic.owner[node] as usize];
     let (place, width) = (symbolic.local(front, node), symbolic.columns(node).len());
     let members = &other.members[other.start[k]..other.start[k + 1]];
-    let mut gram = vec![0.0; width * width];
-    for &i in members {
-        let own = &observations.z(i as usize)[other.z..other.z + width];
-        for (sums, x) in gram.chunks_exact_mut(width).zip(own) {
-            let factor = weight[i as usize] * x;
-            sums.iter_mut()
-                .zip(own)
-                .for_each(|(sum, y)| *sum += factor * y);
+    for a in 0..width {
+        let x = observations.z(other.z + a);
+        for b in 0..width {
+            let y = observations.z(other.z + b);
+            let products = members
+                .iter()
+                .map(|&i| weight[i as usize] * x[i as usize] * y[i as usize]);
+            let at = front.panel + place + b + (place + a) * front.stride;
+            // SAFETY: see above.
+            unsafe { panels.range(at, 1)[0] = products.sum() };
         }
-    }
-    for (a, row) in gram.chunks_exact(width).enumerate() {
-        let at = front.panel + place + (place + a) * front.stride;
-        // SAFETY: see above.
-        unsafe { panels.range(at, width).copy_from_slice(row) };
     }
     for crossing in observations
         .crossings
@@ -214,14 +180,14 @@ fn add_node(
         for add in [false, true] {
             for &i in members {
                 let i = i as usize;
-                let (z, w) = (observations.z(i), weight[i]);
-                for (a, x) in z[other.z..other.z + width].iter().enumerate() {
-                    for (b, y) in z[second.z..][..second.width[i] as usize].iter().enumerate() {
-                        for at in crossing.place[i].both(a, b) {
-                            // SAFETY: see above.
-                            let sum = unsafe { &mut panels.range(at, 1)[0] };
-                            *sum = if add { *sum + w * x * y } else { 0.0 };
-                        }
+                for (a, b) in
+                    (0..width).flat_map(|a| (0..second.width[i] as usize).map(move |b| (a, b)))
+                {
+                    let product = observations.z(other.z + a)[i] * observations.z(second.z + b)[i];
+                    for at in crossing.place[i].both(a, b) {
+                        // SAFETY: see above.
+                        let sum = unsafe { &mut panels.range(at, 1)[0] };
+                        *sum = if add { *sum + weight[i] * product } else { 0.0 };
                     }
                 }
             }
