@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .errors import ArgumentError, ConvergenceError, DataError, MixedModelsWarning
-from .generalised import Generalised
+from .linear import Linear
 from .parametric_bootstrap import joined, own_estimates
 from .refits import Refits
 from .rows import group_codes
@@ -46,15 +46,15 @@ def jackknife(model: FittedModel, n_threads: int | None = None) -> Refits:
         )
     blocks = min(units, BLOCKS)
     term = next((t for t, info in enumerate(terms) if len(info.levels) == units), None)
-    if isinstance(model, Generalised):
+    if isinstance(model, Linear):
+        arrays = model._fit.jackknife(term, blocks, n_threads or model._call.n_threads)
+    else:
         codes = np.arange(units) if term is None else group_codes(model, terms[term].group)
         arrays = _without_each(model, codes * blocks // units, blocks)
-    else:
-        arrays = model._fit.jackknife(term, blocks, n_threads or model._call.n_threads)
     return Refits.of(model, arrays, pd.RangeIndex(blocks))
 
 
-def _without_each(model: Generalised, block: NDArray[np.intp], blocks: int) -> dict[str, Any]:
+def _without_each(model: FittedModel, block: NDArray[np.intp], blocks: int) -> dict[str, Any]:
     """Fits without the rows of each block in turn; NaN where there is none.
 
     The frame keeps its groups, so that terms and θ stay in their order: a level without rows adds
