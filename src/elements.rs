@@ -15,6 +15,8 @@ pub struct Elements {
     pub nodes: Vec<u32>,
     /// Place of each scalar column in the element's front.
     pub places: Vec<u32>,
+    /// The scalar columns themselves.
+    pub scalars: Vec<u32>,
     /// First scalar column of each node within the element.
     pub column: Vec<u32>,
     /// Start of each element's scalar columns.
@@ -57,6 +59,9 @@ impl Elements {
                 elements
                     .places
                     .extend((place..place + width).map(|p| p as u32));
+                elements
+                    .scalars
+                    .extend(symbolic.columns(node).map(|column| column as u32));
                 elements.column.push(column as u32);
                 column += width;
             }

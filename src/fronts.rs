@@ -61,27 +61,41 @@ impl Fronts {
 
     /// x ← L⁻¹ x for a size × columns matrix.
     pub fn forward(&self, symbolic: &Symbolic, x: &mut [f64], columns: usize) {
+        let mut room = room(symbolic, columns);
         for front in &symbolic.fronts {
-            self.on_front(symbolic.size, front, x, columns, dense::forward);
+            self.on_front(
+                front,
+                (x, symbolic.size),
+                columns,
+                &mut room,
+                dense::forward,
+            );
         }
     }
 
     /// x ← L'⁻¹ x for a size × columns matrix.
     pub fn backward(&self, symbolic: &Symbolic, x: &mut [f64], columns: usize) {
+        let mut room = room(symbolic, columns);
         for front in symbolic.fronts.iter().rev() {
-            self.on_front(symbolic.size, front, x, columns, dense::backward);
+            self.on_front(
+                front,
+                (x, symbolic.size),
+                columns,
+                &mut room,
+                dense::backward,
+            );
         }
     }
 
     fn on_front(
         &self,
-        size: usize,
         front: &Front,
-        x: &mut [f64],
+        (x, size): (&mut [f64], usize),
         columns: usize,
+        room: &mut [f64],
         step: impl Fn(&[f64], usize, usize, usize, MatMut<'_, f64>),
     ) {
-        let mut local = Aligned::zeros(front.size * columns);
+        let local = &mut room[..front.size * columns];
         let place = |i: usize| {
             if i < front.own {
                 front.start + i
@@ -92,7 +106,7 @@ impl Fronts {
         for c in 0..columns {
             (0..front.size).for_each(|i| local[i + c * front.size] = x[place(i) + c * size]);
         }
-        let rhs = MatMut::from_column_major_slice_mut(&mut local, front.size, columns);
+        let rhs = MatMut::from_column_major_slice_mut(local, front.size, columns);
         step(
             &self.squares[front.square..],
             front.size,
@@ -138,6 +152,12 @@ impl Fronts {
         self.inverted = true;
         Ok(())
     }
+}
+
+/// Room for the rows of the largest front.
+fn room(symbolic: &Symbolic, columns: usize) -> Aligned {
+    let largest = symbolic.fronts.iter().map(|front| front.size).max();
+    Aligned::zeros(largest.unwrap_or(0) * columns)
 }
 
 /// Add a front's complement to its parent.

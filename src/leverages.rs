@@ -12,7 +12,7 @@ use crate::factor::LEVELS;
 use crate::gram::add;
 use crate::lambda::Small;
 use crate::lanes;
-use crate::leading::{solve_lower, solve_upper};
+use crate::leading::solve_lower;
 use crate::observations::Observations;
 use crate::parallel::{piece, Shared, Team};
 use crate::penalised::Penalised;
@@ -42,10 +42,9 @@ impl Penalised<'_> {
             return;
         };
         let (r, first) = (lambda.rows, rows.start);
+        let (mut block, mut work) = (vec![0.0; r * r], Vec::new());
         for (j, own) in observations.runs(rows.clone()) {
-            let block = lambda
-                .times(&self.leading_inverse(j))
-                .times(&lambda.transposed());
+            self.leading_block(j, lambda, &mut work, &mut block);
             let out = &mut out[own.start - first..own.end - first];
             for a in 0..r {
                 for b in 0..=a {
@@ -54,7 +53,7 @@ impl Penalised<'_> {
                         &observations.z(b)[own.clone()],
                     );
                     let twice = if a == b { 1.0 } else { 2.0 };
-                    lanes::add_product(out, twice * block.at(a, b), x, y);
+                    lanes::add_product(out, twice * block[a * r + b], x, y);
                 }
             }
         }
@@ -119,25 +118,40 @@ impl Penalised<'_> {
 
     /// Diagonal blocks of M⁻¹ of the leading group; `invert` must have been called.
     pub fn leading_inverses(&self) -> Vec<Small> {
-        (0..self.system.leading.levels)
-            .map(|j| self.leading_inverse(j))
-            .collect()
+        let q = self.effects();
+        let (unit, mut work) = (identity(q), Vec::new());
+        let block = |j: usize| {
+            let mut block = Small::zeros(q, q);
+            self.leading_block(j, &unit, &mut work, &mut block.data);
+            block
+        };
+        (0..self.system.leading.levels).map(block).collect()
     }
 
-    /// c'⁻¹(I + WM₂⁻¹W')c⁻¹ of one level.
-    fn leading_inverse(&self, j: usize) -> Small {
-        let q = self.effects();
-        let mut block = Small::zeros(q, q);
-        if let Some((_, squares)) = &self.explained {
-            block
-                .data
-                .copy_from_slice(&squares[j * q * q..(j + 1) * q * q]);
+    /// A c'⁻¹(I + WM₂⁻¹W')c⁻¹A' of one level: A M⁻¹ⱼⱼA'; symmetric.
+    #[inline(always)]
+    fn leading_block(&self, j: usize, a: &Small, work: &mut Vec<f64>, out: &mut [f64]) {
+        let (r, q) = (a.rows, a.cols);
+        let square = self
+            .explained
+            .as_ref()
+            .map_or(&[][..], |(_, squares)| squares);
+        let square = &square[j * q * q..(j + 1) * q * q];
+        // c⁻¹A', q × r.
+        work.clear();
+        work.extend((0..q).flat_map(|k| a.column(k)));
+        solve_lower(self.root(j), q, work, r);
+        for i in 0..r {
+            for l in 0..r {
+                let mut value = 0.0;
+                for k in 0..q {
+                    let row = &square[k * q..(k + 1) * q];
+                    let spread: f64 = (0..q).map(|m| row[m] * work[m * r + l]).sum();
+                    value += work[k * r + i] * (work[k * r + l] + spread);
+                }
+                out[i * r + l] = value;
+            }
         }
-        (0..q).for_each(|k| block.data[k + k * q] += 1.0);
-        solve_upper(self.root(j), q, &mut block.data, q);
-        let mut block = block.transposed();
-        solve_upper(self.root(j), q, &mut block.data, q);
-        block
     }
 
     /// Σⱼ [Z̃'V⁻¹Z̃]ⱼⱼ of every group; `sums` are those of the factor.
@@ -145,9 +159,12 @@ impl Penalised<'_> {
         let symbolic = &self.system.symbolic;
         let mut informations = Vec::new();
         for (group, lambda) in self.lambda.iter().enumerate() {
-            informations.push(if group == 0 {
+            let good = well_conditioned(lambda) && lambda.rows == lambda.cols;
+            informations.push(if group == 0 && good {
+                divided(lambda, &self.leading_complements())
+            } else if group == 0 {
                 self.leading_information(sums, team)?
-            } else if well_conditioned(lambda) {
+            } else if good {
                 let inverse = &self.fronts.inverse;
                 divided(
                     lambda,
@@ -158,6 +175,20 @@ impl Penalised<'_> {
             });
         }
         Ok(informations)
+    }
+
+    /// Σ (I − M⁻¹) over the leading levels.
+    fn leading_complements(&self) -> Small {
+        let (q, levels) = (self.effects(), self.system.leading.levels);
+        let (unit, mut work) = (identity(q), Vec::new());
+        let (mut sum, mut block) = (Small::zeros(q, q), vec![0.0; q * q]);
+        for j in 0..levels {
+            self.leading_block(j, &unit, &mut work, &mut block);
+            for (k, (sum, value)) in sum.data.iter_mut().zip(&block).enumerate() {
+                *sum += unit.data[k] - value;
+            }
+        }
+        sum
     }
 
     fn leading_information(&self, sums: &WorkingSums, team: &Team) -> Result<Small> {
@@ -294,4 +325,10 @@ impl Penalised<'_> {
             }
         }
     }
+}
+
+fn identity(size: usize) -> Small {
+    let mut matrix = Small::zeros(size, size);
+    (0..size).for_each(|k| matrix.set(k, k, 1.0));
+    matrix
 }

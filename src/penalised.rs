@@ -6,11 +6,11 @@
 
 use crate::assemble::Assembly;
 use crate::effects::Effects;
-use crate::elements::sandwich;
 use crate::error::{Error, Result};
 use crate::factor::LEVELS;
 use crate::fronts::Fronts;
 use crate::lambda::Small;
+use crate::lanes;
 use crate::leading::{scale_element, solve_lower, solve_upper};
 use crate::objective::cholesky_in_place;
 use crate::parallel::{piece, Shared, Team};
@@ -196,13 +196,13 @@ impl<'s> Penalised<'s> {
         }
         if symbolic.size > 0 {
             self.fronts.backward(symbolic, &mut x.rest, count);
-            let elements = &symbolic.elements;
             for (j, level) in x.leading.chunks_exact_mut(q * count).enumerate() {
                 let weights = self.weights[self.element(j)].chunks_exact(q);
-                for (entry, weights) in (0..elements.width(j)).zip(weights) {
-                    let scalar = self.scalar(j, entry);
+                let columns = &symbolic.elements.columns[j..j + 2];
+                let scalars = &symbolic.elements.scalars[columns[0]..columns[1]];
+                for (scalar, weights) in scalars.iter().zip(weights) {
                     for (target, w) in level.chunks_exact_mut(count).zip(weights) {
-                        let source = x.rest[scalar..].iter().step_by(symbolic.size);
+                        let source = x.rest[*scalar as usize..].iter().step_by(symbolic.size);
                         target.iter_mut().zip(source).for_each(|(x, y)| *x -= w * y);
                     }
                 }
@@ -212,17 +212,6 @@ impl<'s> Penalised<'s> {
             for (j, level) in x.leading.chunks_exact_mut(q * count).enumerate() {
                 solve_upper(self.root(j), q, level, count);
             }
-        }
-    }
-
-    /// Scalar column of the `k`-th column of element `j`.
-    fn scalar(&self, j: usize, k: usize) -> usize {
-        let (symbolic, elements) = (&self.system.symbolic, &self.system.symbolic.elements);
-        let front = &symbolic.fronts[elements.front[j] as usize];
-        let place = elements.places(j)[k] as usize;
-        match place < front.own {
-            true => front.start + place,
-            false => front.below[place - front.own] as usize,
         }
     }
 
@@ -273,8 +262,14 @@ impl<'s> Penalised<'s> {
         let front = &symbolic.fronts[elements.front[j] as usize];
         let inverse = &self.fronts.inverse[front.square..];
         let (weights, places) = (&self.weights[self.element(j)], elements.places(j));
+        let (first, last) = (places[0] as usize, places[places.len() - 1] as usize);
+        let together = last - first + 1 == places.len();
         for (target, &column) in product.chunks_exact_mut(q).zip(places) {
             let column = &inverse[column as usize * front.stride..];
+            if together && q == 1 {
+                target[0] = lanes::dot(weights, &column[first..=last]);
+                continue;
+            }
             for (w, &row) in weights.chunks_exact(q).zip(places) {
                 let value = column[row as usize];
                 target
@@ -283,8 +278,11 @@ impl<'s> Penalised<'s> {
                     .for_each(|(sum, w)| *sum += w * value);
             }
         }
-        let mut sums = vec![0.0; q];
-        sandwich(q, weights, places, front.stride, inverse, square, &mut sums);
+        for (e, w) in product.chunks_exact(q).zip(weights.chunks_exact(q)) {
+            for (row, e) in square.chunks_exact_mut(q).zip(e) {
+                row.iter_mut().zip(w).for_each(|(sum, w)| *sum += e * w);
+            }
+        }
     }
 }
 
