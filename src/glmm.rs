@@ -25,8 +25,10 @@ use crate::system::System;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Smallest and largest standard deviation to start from.
+/// Smallest and largest standard deviation to start from, in units of the linear predictor.
 const RANGE: (f64, f64) = (0.1, 10.0);
+/// Starting values tried, each a tenth of the one before.
+const ATTEMPTS: usize = 8;
 /// Range of the log of a dispersion parameter to start from.
 const LOG_DISPERSION: (f64, f64) = (-4.0, 8.0);
 
@@ -169,13 +171,34 @@ fn first(problem: &mut Laplace<'_, '_>, settings: &Settings) -> Result<Vec<f64>>
         Some(theta) => from_user(system, theta)?,
         None => moments(&problem.pirls, team),
     };
-    if !theta.is_empty() {
-        let start = problem.pirls.at.clone();
-        let lambda = lambdas(system, &theta);
-        problem.pirls.find(lambda, start, team).map_err(no_start)?;
-    }
+    let attempts = if settings.start.is_some() {
+        1
+    } else {
+        ATTEMPTS
+    };
+    let theta = feasible(&mut problem.pirls, theta, attempts, team).map_err(no_start)?;
     problem.pirls.joint = joint(system, problem.model.nodes);
     Ok(problem.parameters(&theta))
+}
+
+/// θ, or the first share of it (a tenth, a hundredth, …) at which the modes and β are found.
+fn feasible(
+    pirls: &mut Pirls<'_>,
+    mut theta: Vec<f64>,
+    attempts: usize,
+    team: &Team,
+) -> Result<Vec<f64>> {
+    let start = pirls.at.clone();
+    for left in (0..attempts).rev() {
+        if theta.is_empty() {
+            break;
+        }
+        match pirls.find(lambdas(pirls.system, &theta), start.clone(), team) {
+            Err(Error::Infeasible(_)) if left > 0 => theta.iter_mut().for_each(|t| *t *= 0.1),
+            found => return found.map(|()| theta),
+        }
+    }
+    Ok(theta)
 }
 
 /// λ̃ of every group.
@@ -231,6 +254,9 @@ fn moments(pirls: &Pirls<'_>, team: &Team) -> Vec<f64> {
         true => pearson.sum::<f64>() / pirls.observations.n as f64,
         false => 1.0,
     };
+    // The criterion's θ is the effects' own standard deviation where φ > 1, and that over √φ where φ < 1.
+    let units = phi.max(1.0).sqrt();
+    let relative = unit(pirls) * if phi > 0.0 { units / phi.sqrt() } else { 1.0 };
     let scores = pirls.gather(&rows.score, team);
     let informations = pirls.sums.diagonal(system, pirls.observations);
     let mut theta = vec![0.0; system.parameters];
@@ -249,12 +275,30 @@ fn moments(pirls: &Pirls<'_>, team: &Team) -> Vec<f64> {
         let mut own = group.pick(&theta);
         for (value, (i, j)) in own.iter_mut().zip(group.template.entries()) {
             if i == j {
-                *value = variance(i).sqrt().clamp(RANGE.0, RANGE.1);
+                *value = (units * variance(i).sqrt()).clamp(RANGE.0 * relative, RANGE.1 * relative);
             }
         }
         group.place(&own, &mut theta);
     }
     theta
+}
+
+/// What the linear predictor changes by while the mean changes by its own size (a proportion: by what is
+/// left of it to 0 or 1): 1 for the log link, the mean itself for the identity.
+fn unit(pirls: &Pirls<'_>) -> f64 {
+    let (family, n) = (&pirls.family, pirls.eta.len() as f64);
+    let eta = pirls.eta.iter().sum::<f64>() / n;
+    let mean = family.mean(eta);
+    let room = match family.name() {
+        "binomial" | "beta" => mean.min(1.0 - mean),
+        _ => mean,
+    };
+    let unit = (room / family.mean_slope(eta)).abs();
+    if unit.is_normal() {
+        unit
+    } else {
+        1.0
+    }
 }
 
 /// Column `k` of every level of a group.

@@ -31,6 +31,9 @@ use crate::system::System;
 /// Multiplications of one factorisation up to which one more step is worth its digits.
 const SMALL: f64 = 1e8;
 
+/// A refinement that changes more shows a wrong factor.
+const REFINEMENT: f64 = 1e-7;
+
 /// Which weights log |M| is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weights {
@@ -587,7 +590,8 @@ impl<'s, 'a> Laplace<'s, 'a> {
         Ok((slope, 0.5 * dot(&loss, &loss)))
     }
 
-    /// Relative residual of Mx = b for a fixed b, the product made row by row: guards the factorisation.
+    /// What one refinement would change in the solution of Mx = b for a fixed b, the product made row by
+    /// row, relative and in the norm of M: guards the factorisation, in units that large weights do not spoil.
     pub fn residual_check(&mut self) -> Result<f64> {
         let team = self.team;
         let mut state = 0x2545_f491_4f6c_dd1d_u64;
@@ -612,11 +616,16 @@ impl<'s, 'a> Laplace<'s, 'a> {
         let mut residual = b.clone();
         residual.add(-1.0, &x.u);
         residual.add(-1.0, &product);
-        let scale = b.dot(&b).max(product.dot(&product)).max(1e-300);
-        let relative = (residual.dot(&residual) / scale).sqrt();
-        match relative < crate::estimates::RESIDUAL {
+        let mut change = residual.clone();
+        let length = x.u.dot(&b);
+        self.factor().solve(&mut change, team);
+        let relative = (change.dot(&residual).abs() / length.max(1e-300)).sqrt();
+        match relative < REFINEMENT {
             true => Ok(relative),
-            false => Err(crate::estimates::wrong_factor(relative)),
+            false => Err(Error::Convergence(format!(
+                "the factorisation does not solve its own system (relative error {relative:.1e}): working weights \
+                 (prior weights, counts, precisions) differ by more than double precision holds; rescale them"
+            ))),
         }
     }
 

@@ -19,6 +19,8 @@ use crate::working::WorkingSums;
 
 /// A step of this squared length (in the metric of M) is the last: what it leaves is its square.
 const LAST: f64 = 1e-14;
+/// Share of the penalised deviance that it does not resolve itself.
+const RESOLUTION: f64 = 1e-16;
 /// A point whose next step would be shorter is the mode.
 const NEGLIGIBLE: f64 = 1e-20;
 /// Multiplications of a factorisation that are worth more passes over the rows, and how the squared length
@@ -174,7 +176,8 @@ impl<'s> Pirls<'s> {
                 return Ok(false);
             }
             // What no longer shrinks is rounding.
-            if length < NEGLIGIBLE || (fresh && length < LAST && length > 0.5 * before) {
+            let rounding = LAST.max(RESOLUTION * total.abs());
+            if length < NEGLIGIBLE || (fresh && length < rounding && length > 0.5 * before) {
                 return if fresh {
                     Ok(true)
                 } else {

@@ -3,15 +3,37 @@
 use crate::error::{Error, Result};
 use faer::{MatRef, Side};
 
+/// Parameters whose curvatures differ by more are scaled before a decrement is judged: what is rounding
+/// for one is not for the other.
+const SCALES: f64 = 1e6;
+
 /// Eigenvalues and vectors of a symmetric matrix, and the gradient in them.
 pub struct Quadratic {
     values: Vec<f64>,
     vectors: Vec<f64>,
     gradient: Vec<f64>,
+    decrement: f64,
 }
 
 impl Quadratic {
     pub fn new(matrix: &[f64], gradient: &[f64]) -> Result<Self> {
+        let mut own = Quadratic::decomposed(matrix, gradient)?;
+        let size = gradient.len();
+        let diagonal = || (0..size).map(|i| matrix[i * size + i].abs());
+        let (least, most) = diagonal().fold((f64::INFINITY, 0.0_f64), |(least, most), v| {
+            (least.min(v), most.max(v))
+        });
+        if least > 0.0 && most > SCALES * least {
+            let roots: Vec<f64> = diagonal().map(f64::sqrt).collect();
+            let place = |k: usize| roots[k / size] * roots[k % size];
+            let scaled: Vec<f64> = (0..size * size).map(|k| matrix[k] / place(k)).collect();
+            let slopes: Vec<f64> = gradient.iter().zip(&roots).map(|(g, r)| g / r).collect();
+            own.decrement = Quadratic::decomposed(&scaled, &slopes)?.decrement;
+        }
+        Ok(own)
+    }
+
+    fn decomposed(matrix: &[f64], gradient: &[f64]) -> Result<Self> {
         let size = gradient.len();
         let eigen = MatRef::from_column_major_slice(matrix, size, size)
             .self_adjoint_eigen(Side::Lower)
@@ -28,11 +50,16 @@ impl Quadratic {
             .chunks_exact(size)
             .map(|v| dot(v, gradient))
             .collect();
-        Ok(Quadratic {
+        let mut own = Quadratic {
             values: (0..size).map(|i| eigen.S()[i]).collect(),
             vectors,
             gradient: rotated,
-        })
+            decrement: 0.0,
+        };
+        let floor = own.floor();
+        let term = |(g, v): (&f64, &f64)| 0.5 * g * g / v.abs().max(floor);
+        own.decrement = own.gradient.iter().zip(&own.values).map(term).sum();
+        Ok(own)
     }
 
     /// Curvature below this is rounding.
@@ -42,9 +69,7 @@ impl Quadratic {
 
     /// ½ g'|H|⁻¹g.
     pub fn decrement(&self) -> f64 {
-        let floor = self.floor();
-        let term = |(g, v): (&f64, &f64)| 0.5 * g * g / v.abs().max(floor);
-        self.gradient.iter().zip(&self.values).map(term).sum()
+        self.decrement
     }
 
     pub fn least(&self) -> f64 {

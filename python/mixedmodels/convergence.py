@@ -10,7 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .errors import ConvergenceWarning, RankDeficiencyWarning, SingularFitWarning, warn
+from .errors import (
+    ConvergenceError,
+    ConvergenceWarning,
+    RankDeficiencyWarning,
+    SingularFitWarning,
+    warn,
+)
 from .lazy import lazy
 from .varcorr import VarCorr, templates
 
@@ -240,19 +246,23 @@ def _flat_terms(fit: KernelFit, terms: tuple[TermInfo, ...]) -> list[str]:
         for scale in np.diag(template)[np.triu_indices(len(template))[1]]:
             moved = theta.copy()
             moved[k] += 0.01 * scale
-            if scale > 0 and abs(scale * _gradient(fit, moved)[k]) < 1e-8:
+            if scale > 0 and abs(scale * _slope(fit, moved, k)) < 1e-8:
                 flat.append(term_label(term))
             k += 1
     return list(dict.fromkeys(flat))
 
 
-def _gradient(fit: KernelFit, theta: Array) -> Array:
-    """The criterion's gradient at other covariance parameters, with which it begins."""
+def _slope(fit: KernelFit, theta: Array, k: int) -> float:
+    """The criterion's derivative by covariance parameter k at others than the estimates; infinite
+    where they leave the criterion's domain (a random slope on a year, say, moved by 1%)."""
     from . import _core
 
-    if isinstance(fit, _core.Fit):
-        return fit.gradient(theta)
-    return fit.gradient(theta, fit.beta, fit.dispersion)
+    try:
+        if isinstance(fit, _core.Fit):
+            return float(fit.gradient(theta)[k])
+        return float(fit.gradient(theta, fit.beta, fit.dispersion)[k])
+    except ConvergenceError:
+        return np.inf
 
 
 def warn_about_fit(

@@ -13,6 +13,9 @@ use numpy::{IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonl
 use pyo3::prelude::*;
 use std::sync::Arc;
 
+/// So few rows that a fit which needs every evaluation allowed is still over in no time.
+const FEW_ROWS: usize = 500;
+
 #[pyclass(name = "GeneralizedFit", module = "mixedmodels._core", frozen)]
 pub struct PyGeneralizedFit {
     pub design: Arc<Design>,
@@ -69,11 +72,11 @@ impl PyDesign {
         };
         let design = self.design.clone();
         let own = design.clone();
-        let fit = supervise(
-            py,
-            manner(&design, n_threads, callback),
-            move |team, report| glmm::fit(&own, model, &settings, report, team),
-        )?;
+        let mut manner = manner(&design, n_threads, callback);
+        manner.short &= design.table.n() < FEW_ROWS;
+        let fit = supervise(py, manner, move |team, report| {
+            glmm::fit(&own, model, &settings, report, team)
+        })?;
         Ok(PyGeneralizedFit {
             design,
             fit: Arc::new(fit),
