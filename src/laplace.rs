@@ -480,8 +480,13 @@ impl<'s, 'a> Laplace<'s, 'a> {
         let factor = self.other.as_ref().unwrap_or(&pirls.newton);
         factor.forward(&mut half, team);
         let known = half.products(&half);
-        let inner: Vec<f64> = gram.iter().zip(&known).map(|(g, k)| g - k).collect();
         factor.backward(&mut half);
+        // Where the dispersion is profiled out, the loss counts κ times and the modes' moves once.
+        let (moved, kappa) = (half.products(&half), self.found.map_or(1.0, |f| f.kappa));
+        let inner = gram.iter().zip(&known).zip(&moved);
+        let inner: Vec<f64> = inner
+            .map(|((g, k), moved)| kappa * (g - k - moved) + moved)
+            .collect();
         let curvature = curvature(directions, g);
         let information = match pirls.joint {
             true => profiled(&inner, &curvature, (k, p))?,
