@@ -1,5 +1,8 @@
 //! Models made from a fixed stream of numbers, for the tests of the core.
 
+// No test uses everything.
+#![allow(dead_code)]
+
 use mixedmodels::columns::{Codes, Column, Design, Grouping, RandomTerm, Recipe, Table};
 use mixedmodels::lmm::{self, Fit};
 use mixedmodels::optimize::Settings;
@@ -115,3 +118,31 @@ pub const MODELS: &[(&str, usize, &[Factor], bool)] = &[
         false,
     ),
 ];
+
+/// The design with a response of a family, its linear predictor a fifth of the Gaussian response.
+pub fn generalised(family: &str, n: usize, factors: &[Factor], nested: bool, seed: u64) -> Design {
+    let mut design = design(n, factors, nested, seed);
+    let mut stream = Stream(seed + 1);
+    let y = design.table.response.take();
+    let mut draw = |i: usize| {
+        let eta = 0.2 * y.as_ref().map_or(0.0, |y| y.get(i));
+        let mut chance = || stream.next() + 0.5;
+        match family {
+            "binomial" => f64::from(u8::from(chance() < 1.0 / (1.0 + (0.5 - eta).exp()))),
+            // Three exponential variables; and as many as fit into a unit of time.
+            "gamma" => -eta.exp() / 3.0 * (0..3).map(|_| chance().max(1e-12).ln()).sum::<f64>(),
+            _ => {
+                let (mut count, mut left) = (0.0, eta.exp());
+                loop {
+                    left += chance().max(1e-12).ln();
+                    if left < 0.0 {
+                        break count;
+                    }
+                    count += 1.0;
+                }
+            }
+        }
+    };
+    design.table.response = Some(Column::from((0..n).map(&mut draw).collect::<Vec<_>>()));
+    design
+}
