@@ -5,7 +5,7 @@ use faer::{MatRef, Side};
 
 /// Parameters whose curvatures differ by more are scaled before a decrement is judged: what is rounding
 /// for one is not for the other.
-const SCALES: f64 = 1e6;
+const SCALES: f64 = 1e9;
 
 /// Eigenvalues and vectors of a symmetric matrix, and the gradient in them.
 pub struct Quadratic {
