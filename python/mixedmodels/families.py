@@ -129,7 +129,7 @@ class Family:
         if self.link not in links:
             raise ArgumentError(
                 f"link {self.link!r} is not one that the {self._traits.words} family takes"
-                f"{closest(str(self.link), links)}: choose one of {', '.join(links)}"
+                f"{closest(str(self.link), links)} (choose one of {', '.join(links)})"
             )
 
     @property
@@ -298,8 +298,8 @@ def family_of(value: Any, link: str | None = None) -> Family:
     name = ALIASES.get(name, name)
     if name not in CONSTRUCTORS:
         raise ArgumentError(
-            f"family {value!r} is not known{closest(name, names)}: choose one of "
-            f"{', '.join(CONSTRUCTORS)}, or mm.families.<name>(link=...)"
+            f"family {value!r} is not known{closest(name, names)} (choose one of "
+            f"{', '.join(CONSTRUCTORS)}, or mm.families.<name>(link=...))"
         )
     return _made(CONSTRUCTORS[name], link)
 

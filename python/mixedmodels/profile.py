@@ -152,6 +152,7 @@ def trace(
     for _ in range(RESTARTS + 1):
         parameters = chosen(profiled_parameters(ml), parm)
         sides = _sides(ml, parameters, targets, n_threads)
+        sides = [_without_end(ml, p, pair) for p, pair in zip(parameters, sides, strict=True)]
         better = [side.better for pair in sides for side in pair if side.better is not None]
         if not better:
             break
@@ -208,6 +209,9 @@ def remark(parameter: Profiled, side: Side) -> str:
     """What a reader has to know of one side; empty where nothing is special."""
     if side.failure:
         return f"{parameter.name}: not profiled, {side.failure.removeprefix(REFUSED)}."
+    if len(side.values) and np.isinf(side.values[-1]):
+        end = "+∞" if side.values[-1] > 0 else "−∞"
+        return f"{parameter.name}: the likelihood rises up to {end} (separation): no end there."
     if side.at_boundary:
         end = f"{side.values[-1]:g}"
         return f"{parameter.name}: the profile reaches the boundary {end}: one-sided there."
@@ -283,6 +287,18 @@ def _sides(
     traced = iter(model._fit.profile(curves, targets.tolist(), threads))
     sides = {p.name: (Side(*next(traced)), Side(*next(traced))) for p in existing}
     return [sides.get(p.name) or _whole_range() for p in parameters]
+
+
+def _without_end(
+    model: FittedModel, parameter: Profiled, sides: tuple[Side, Side]
+) -> tuple[Side, Side]:
+    """The sides of a coefficient that separated data send to infinity: one ends there, at ζ = 0."""
+    found = model._separation if isinstance(model, Generalised) else None
+    sign = found.coefficients.get(parameter.name, 0) if found and parameter.kind == "beta" else 0
+    if sign == 0:
+        return sides
+    endless = Side(np.array([sign * np.inf]), np.zeros(1), at_boundary=False)
+    return (endless, sides[1]) if sign < 0 else (sides[0], endless)
 
 
 def _first_step(parameter: Profiled, sigma: float) -> float:
