@@ -1,6 +1,6 @@
 //! `GeneralizedFit`: a fitted generalised model's numbers, and its criterion at any parameters.
 
-use super::design::{check, manner, numbers, settings, PyDesign};
+use super::design::{check, manner_of_passes, numbers, settings, PyDesign};
 use super::family::PyFamily;
 use super::supervise::{supervise, Manner};
 use crate::columns::Design;
@@ -8,7 +8,6 @@ use crate::error::Error;
 use crate::evaluate_laplace::{self, Point};
 use crate::glmm::{self, GeneralizedFit};
 use crate::laplace::{Model, Weights};
-use crate::parallel::default_threads;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
 use std::sync::Arc;
@@ -71,7 +70,7 @@ impl PyDesign {
         let own = design.clone();
         let fit = supervise(
             py,
-            manner(&design, n_threads, callback),
+            manner_of_passes(&design, n_threads, callback),
             move |team, report| glmm::fit(&own, model, &settings, report, team),
         )?;
         Ok(PyGeneralizedFit {
@@ -252,11 +251,7 @@ impl PyGeneralizedFit {
 
 impl PyGeneralizedFit {
     pub fn manner(&self) -> Manner {
-        let mut manner = manner(&self.design, self.n_threads, None);
-        if !manner.short {
-            manner.threads = self.n_threads.unwrap_or_else(default_threads);
-        }
-        manner
+        manner_of_passes(&self.design, self.n_threads, None)
     }
 
     /// Work with the fit under supervision.
