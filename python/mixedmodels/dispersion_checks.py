@@ -85,7 +85,7 @@ class Overdispersion(_Printed):
         if self.p_value < TIGHT:
             advice = (
                 "The response varies more than the family has it: standard errors are too small. "
-                f"Usual ways out: {', or '.join(self.remedies)}."
+                f"Usual ways out: {', '.join(self.remedies[:-1])}, or {self.remedies[-1]}."
             )
         else:
             advice = "No sign of overdispersion."
