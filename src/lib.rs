@@ -37,12 +37,12 @@
 //!  Design ──▶ System (order, fronts, rank)
 //!     │  rows sorted by leading level, column by column                     observations · lanes
 //!     ▼
-//!  Pirls: conditional modes û at given Λ, β, dispersion  ◀───┐           pirls
+//!  Pirls: conditional modes û at given Λ, β, dispersion  ◀───┐           pirls · pirls_solve
 //!     │  losses, scores, weights of the family               │              family
 //!     │  Zb, Z'v; Z'WZ in its places                         │              effects · working
 //!     │  factor of M = Λ'Z'WZΛ + I                           │              penalised
 //!     ▼                                                      │
-//!  Laplace: −2 log-likelihood and its exact gradient  ───────┤           laplace
+//!  Laplace: −2 log-likelihood and its exact gradient  ───────┤           laplace · laplace_gradient · laplace_curvature
 //!     │  leverages, Z'V⁻¹Z                                   │              leverages
 //!     │  adaptive quadrature in its place                    │              quadrature
 //!     ▼                                                      │
@@ -90,6 +90,8 @@ pub mod jackknife;
 pub mod lambda;
 pub mod lanes;
 pub mod laplace;
+pub mod laplace_curvature;
+pub mod laplace_gradient;
 pub mod leading;
 pub mod level_sums;
 pub mod leverages;
@@ -107,6 +109,7 @@ pub mod penalised;
 pub mod philox;
 pub mod pilot;
 pub mod pirls;
+pub mod pirls_solve;
 pub mod predictor;
 pub mod problem;
 pub mod products;
