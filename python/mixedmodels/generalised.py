@@ -55,7 +55,7 @@ class Generalised(Description):
 
     @property
     def dispersion(self) -> float:
-        """The family's dispersion parameter.
+        """The family's dispersion parameter, estimated or held.
 
         Negative binomial: θ of the variance μ + μ²/θ. nb1: φ of μ(1 + φ). beta: φ of
         μ(1 − μ)/(1 + φ). Gamma, inverse Gaussian and Gaussian: σ². Binomial and Poisson: 1.
@@ -140,7 +140,7 @@ class Generalised(Description):
     def deviance(self) -> float:
         """Sum of squared deviance residuals at the conditional modes, as lme4's deviance().
 
-        The criterion of the fit is −2 `loglik`.
+        It is no measure of the whole fit: the criterion is −2 `loglik`, which `mm.anova` compares.
         """
         return float(self._deviances.sum())
 
@@ -223,7 +223,11 @@ class Generalised(Description):
 
         Examples
         --------
-        >>> m.r2(method="delta").marginal                                      # doctest: +SKIP
+        >>> import mixedmodels as mm
+        >>> data = mm.datasets.load("anxiety")
+        >>> m = mm.glmer("therapy_sessions ~ 1 + (1 | clinic)", data, family="poisson")
+        >>> round(m.r2(method="delta").conditional, 3)
+        0.106
         """
         from .r2 import r_squared
 
@@ -253,7 +257,11 @@ class Generalised(Description):
 
         Examples
         --------
-        >>> m.overdispersion().ratio                                           # doctest: +SKIP
+        >>> import mixedmodels as mm
+        >>> data = mm.datasets.load("anxiety")
+        >>> m = mm.glmer("therapy_sessions ~ 1 + (1 | clinic)", data, family="poisson")
+        >>> round(m.overdispersion().ratio, 2)
+        3.59
         """
         from .dispersion_checks import overdispersion
 
@@ -275,7 +283,12 @@ class Generalised(Description):
 
         Examples
         --------
-        >>> m.zero_inflation().ratio                                           # doctest: +SKIP
+        >>> import mixedmodels as mm
+        >>> data = mm.datasets.load("anxiety")
+        >>> m = mm.glmer("therapy_sessions ~ 1 + (1 | clinic)", data, family="poisson")
+        >>> zeros = m.zero_inflation()
+        >>> zeros.observed, round(zeros.expected, 2)
+        (8, 0.02)
         """
         from .dispersion_checks import zero_inflation
 
