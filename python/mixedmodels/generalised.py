@@ -14,7 +14,7 @@ from .call import optimize_generalised
 from .description import Description
 from .generalised_covariance import joint_covariance, square_root
 from .lazy import lazy
-from .response import Response
+from .response import Response, ResponseReader
 
 if TYPE_CHECKING:
     from . import _core
@@ -162,12 +162,18 @@ class Generalised(Description):
     # --- Other fits ---
 
     def _fitted_to(self, response: Array) -> GeneralizedFit:
-        from .response import ResponseReader
-
-        m = self._matrices
-        reader = ResponseReader(m.response_name, self.family, m.full_index, m.rows)
-        reader.check(Response(response, m.all_rows("sizes"), m.all_rows("weights")))
+        self._reader(self._matrices.response_name).check(self._sized(response))
         return self._fit.refit(response)
+
+    def _reader(self, name: str) -> ResponseReader:
+        """Checks responses called `name` over all rows of the table."""
+        m = self._matrices
+        return ResponseReader(name, self.family, m.full_index, m.rows)
+
+    def _sized(self, response: Array) -> Response:
+        """A response, shape (rows of the table,), with the model's sizes and weights."""
+        m = self._matrices
+        return Response(response, m.all_rows("sizes"), m.all_rows("weights"))
 
     def _with_matrices(
         self, matrices: ModelMatrices, response: Array | None, REML: bool
