@@ -118,7 +118,7 @@ pub fn internal_hessian(fit: &GeneralizedFit, team: &Team) -> Result<Vec<f64>> {
 pub fn hessian(fit: &GeneralizedFit, team: &Team) -> Result<Vec<f64>> {
     let (size, k) = (fit.internal.len(), fit.theta.len());
     let inner = internal_hessian(fit, team)?;
-    let p = if size > k { fit.system.rank() } else { 0 };
+    let p = size - k - usize::from(fit.model.dispersed());
     let mut jacobian = vec![0.0; size * size];
     for column in 0..k {
         let slopes = theta_slopes(&fit.system, &fit.theta, column)?;

@@ -20,10 +20,10 @@ use crate::working::WorkingSums;
 const LAST: f64 = 1e-14;
 /// A point whose next step would be shorter is the mode.
 const NEGLIGIBLE: f64 = 1e-20;
-/// Multiplications of a factorisation that are worth more passes over the rows, and how the squared length
-/// of the steps must shrink meanwhile.
-const EXPENSIVE: f64 = 1e8;
-const SHRINKS: f64 = 0.05;
+/// Multiplications of a factorisation, for one row, that are worth more passes over the rows; and how the
+/// squared length of the steps must shrink meanwhile.
+const EXPENSIVE: f64 = 10.0;
+const SHRINKS: f64 = 0.03;
 /// Iterations, those for starting values only, and halvings of one step.
 const ITERATIONS: usize = 100;
 const FIRST: usize = 10;
@@ -60,6 +60,8 @@ pub struct Pirls<'s> {
     pub newton: Penalised<'s>,
     /// Was no weight below zero?
     pub exact: bool,
+    /// Does a factorisation cost much more than a pass over the rows?
+    expensive: bool,
     /// L⁻¹Λ'Z'WX and the lower triangle of X'WX less its square, where β is joint.
     pub(crate) border: Option<(Effects, Vec<f64>)>,
 }
@@ -92,6 +94,7 @@ impl<'s> Pirls<'s> {
             sums: WorkingSums::new(system, observations),
             newton: Penalised::new(system),
             exact: true,
+            expensive: factor_cost(system) > EXPENSIVE * n as f64,
             border: None,
             system,
             observations,
@@ -128,7 +131,7 @@ impl<'s> Pirls<'s> {
         self.eta = self.predictor(&self.at, true, team);
         let mut total = self.look(team)?;
         let mut before = f64::INFINITY;
-        let expensive = self.system.symbolic.flops() > EXPENSIVE;
+        let expensive = self.expensive;
         let (mut fresh, mut stale) = (false, expensive && !self.newton.lambda.is_empty());
         for _ in 0..most {
             team.check()?;
@@ -346,4 +349,11 @@ impl<'s> Pirls<'s> {
         (self.at, self.eta) = (start, eta);
         self.look(team)
     }
+}
+
+/// Multiplications of one factorisation: pairs of columns of the elements, and fronts.
+fn factor_cost(system: &System) -> f64 {
+    let elements = &system.symbolic.elements;
+    let pairs = |j: usize| (elements.width(j) as f64).powi(2);
+    (0..elements.len()).map(pairs).sum::<f64>() + system.symbolic.flops()
 }
