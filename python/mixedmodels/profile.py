@@ -33,7 +33,6 @@ __all__ = ["Profile", "Profiled", "Side", "chosen", "profile", "profiled_paramet
 Array = NDArray[np.float64]
 KINDS = ("beta_", "theta_")  # fixed effects; all others
 RESTARTS = 3  # from lower minima that a curve has met
-REFUSED = "it cannot be profiled: "  # how the kernel begins
 FAR = 0.3  # first step without a standard error: this share of σ, or of a correlation's range
 
 
@@ -208,7 +207,7 @@ def _from_start(ml: FittedModel, theta: Array) -> FittedModel | None:
 def remark(parameter: Profiled, side: Side) -> str:
     """What a reader has to know of one side; empty where nothing is special."""
     if side.failure:
-        return f"{parameter.name}: not profiled, {side.failure.removeprefix(REFUSED)}."
+        return f"{parameter.name}: not profiled, {side.failure}."
     if len(side.values) and np.isinf(side.values[-1]):
         end = "+∞" if side.values[-1] > 0 else "−∞"
         return f"{parameter.name}: the likelihood rises up to {end} (separation): no end there."

@@ -1,6 +1,7 @@
 //! `GeneralizedFit`: a fitted generalised model's numbers, and its criterion at any parameters.
 
 use super::design::{check, manner_of_passes, numbers, settings, PyDesign};
+use super::estimates::estimates;
 use super::family::PyFamily;
 use super::supervise::{supervise, Manner};
 use crate::columns::Design;
@@ -19,19 +20,8 @@ pub struct PyGeneralizedFit {
     pub n_threads: Option<usize>,
 }
 
-macro_rules! numbers {
-    ($($name:ident: $kind:ty),* $(,)?) => {
-        #[pymethods]
-        impl PyGeneralizedFit {
-            $(#[getter]
-            fn $name(&self) -> $kind {
-                self.fit.$name
-            })*
-        }
-    };
-}
-
-numbers! {
+estimates! {
+    PyGeneralizedFit;
     sigma: f64, criterion: f64, log_det_l: f64, log_det_rx: f64, wrss: f64, ussq: f64,
     evaluations: usize, iterations: usize, singular: bool, gradient_norm: f64, decrement: f64,
     residual_check: f64, seconds: f64,
@@ -94,31 +84,6 @@ fn weights_named(name: &str) -> PyResult<Weights> {
 
 #[pymethods]
 impl PyGeneralizedFit {
-    #[getter]
-    fn n(&self) -> usize {
-        self.fit.system.n
-    }
-
-    #[getter]
-    fn rank(&self) -> usize {
-        self.fit.system.rank()
-    }
-
-    #[getter]
-    fn dropped(&self) -> Vec<usize> {
-        self.fit.system.dropped.clone()
-    }
-
-    #[getter]
-    fn theta<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
-        PyArray1::from_slice(py, &self.fit.theta)
-    }
-
-    #[getter]
-    fn beta<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
-        PyArray1::from_slice(py, &self.fit.beta)
-    }
-
     /// The family's dispersion parameter; NaN where it has none.
     #[getter]
     fn dispersion(&self) -> f64 {
@@ -143,47 +108,11 @@ impl PyGeneralizedFit {
         self.fit.model.nodes
     }
 
-    #[getter]
-    fn multipliers<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
-        PyArray1::from_slice(py, &self.fit.multipliers)
-    }
-
     /// Covariance of β with θ taken as known.
     #[getter]
     fn conditional_vcov<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let p = self.fit.beta.len();
         PyArray1::from_slice(py, &self.fit.conditional_vcov).reshape([p, p])
-    }
-
-    #[getter]
-    fn modes<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyArray2<f64>>>> {
-        let shapes = self.design.terms.iter().zip(&self.fit.modes);
-        shapes
-            .map(|(term, modes)| {
-                let levels = self.design.groupings[term.grouping].levels;
-                PyArray1::from_slice(py, modes).reshape([levels, term.columns.len()])
-            })
-            .collect()
-    }
-
-    #[getter]
-    fn reason(&self) -> &'static str {
-        self.fit.reason.text()
-    }
-
-    #[getter]
-    fn converged(&self) -> bool {
-        self.fit.reason.converged() && !self.fit.multipliers.iter().any(|&value| value < 0.0)
-    }
-
-    #[getter]
-    fn messages(&self) -> Vec<String> {
-        self.fit.messages.clone()
-    }
-
-    #[getter]
-    fn optimizer(&self) -> &'static str {
-        self.fit.optimizer.name()
     }
 
     /// −2 log-likelihood at the user's θ, β and dispersion.
