@@ -173,7 +173,7 @@ fn first(problem: &mut Laplace<'_, '_>, settings: &Settings) -> Result<Vec<f64>>
     if !theta.is_empty() {
         let start = problem.pirls.at.clone();
         let lambda = lambdas(system, &theta);
-        problem.pirls.find(lambda, start, team).map_err(no_start)?;
+        problem.pirls.near(lambda, start, team).map_err(no_start)?;
     }
     problem.pirls.joint = joint(system, problem.model.nodes);
     Ok(problem.parameters(&theta))

@@ -117,6 +117,11 @@ impl<'s> Pirls<'s> {
         }
     }
 
+    /// Near û (and β, where it is joint): good enough to start from, also where there is no optimum to reach.
+    pub fn near(&mut self, lambda: Vec<Small>, start: Unknowns, team: &Team) -> Result<()> {
+        self.approach(lambda, start, FIRST, team).map(drop)
+    }
+
     /// At most so many steps towards û; was it reached? Where a factorisation costs much more than a pass
     /// over the rows, the last factor serves as long as steps shrink by it.
     fn approach(

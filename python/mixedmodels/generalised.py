@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .call import optimize_generalised
+from .convergence import Convergence
 from .description import Description
 from .generalised_covariance import joint_covariance, square_root
 from .lazy import lazy
@@ -246,6 +247,17 @@ class Generalised(Description):
         from .separation import find_separation
 
         return find_separation(self)
+
+    @lazy
+    def convergence(self) -> Convergence:
+        """Gradient, curvature, evaluations, reason and remarks; see `Convergence`.
+
+        Where the data separate the response the criterion converges while coefficients run off to
+        infinity: a remark names them.
+        """
+        found = self._separation
+        remarks = () if found is None else (found.message(),)
+        return Convergence(self._fit, self._matrices.terms, remarks)
 
     def overdispersion(self) -> Overdispersion:
         """Whether the response varies more than the family has it: Pearson's χ² / df_resid.
