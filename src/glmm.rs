@@ -14,6 +14,7 @@ use crate::lambda::Small;
 use crate::laplace::{Found, Laplace, Model};
 use crate::lmm::{from_user, optimise};
 use crate::modes;
+use crate::moments;
 use crate::multipliers;
 use crate::objective::{cholesky_in_place, inverse_gram};
 use crate::observations::{Observations, Responses};
@@ -26,8 +27,6 @@ use crate::system::System;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Smallest and largest standard deviation to start from.
-const RANGE: (f64, f64) = (0.1, 10.0);
 /// Range of the log of a dispersion parameter to start from.
 const LOG_DISPERSION: (f64, f64) = (-4.0, 8.0);
 
@@ -168,7 +167,7 @@ fn first(problem: &mut Laplace<'_, '_>, settings: &Settings) -> Result<Vec<f64>>
     }
     let theta = match &settings.start {
         Some(theta) => from_user(system, theta)?,
-        None => moments(&problem.pirls, team),
+        None => moments::theta(&problem.pirls, team),
     };
     if !theta.is_empty() {
         let start = problem.pirls.at.clone();
@@ -221,60 +220,6 @@ fn moment_dispersion(pirls: &Pirls<'_>) -> f64 {
         }
     }
     (0.5 * (low + high)).exp()
-}
-
-/// θ from moments of the score without random effects: E (Z̃'s)² = φ Z̃'WZ̃ + (Z̃'WZ̃)² σ², column by column.
-fn moments(pirls: &Pirls<'_>, team: &Team) -> Vec<f64> {
-    let system = pirls.system;
-    let rows = &pirls.rows;
-    let pearson = (rows.score.iter().zip(&rows.weight)).map(|(s, w)| s * s / w.max(1e-300));
-    let phi = match pirls.family.profiles_dispersion() {
-        true => pearson.sum::<f64>() / pirls.observations.n as f64,
-        false => 1.0,
-    };
-    let scores = pirls.gather(&rows.score, team);
-    let informations = pirls.sums.diagonal(system, pirls.observations);
-    let mut theta = vec![0.0; system.parameters];
-    for (g, group) in system.groups.iter().enumerate() {
-        let carried = group.width() - group.effects();
-        let variance = |k: usize| {
-            let (mut above, mut below) = (0.0, 0.0);
-            column(pirls, &scores, g, k + carried)
-                .zip(column(pirls, &informations, g, k + carried))
-                .for_each(|(s, w)| {
-                    above += s * s / phi - w;
-                    below += w * w;
-                });
-            (above / below).max(0.0)
-        };
-        let mut own = group.pick(&theta);
-        for (value, (i, j)) in own.iter_mut().zip(group.template.entries()) {
-            if i == j {
-                *value = variance(i).sqrt().clamp(RANGE.0, RANGE.1);
-            }
-        }
-        group.place(&own, &mut theta);
-    }
-    theta
-}
-
-/// Column `k` of every level of a group.
-fn column<'e>(
-    pirls: &'e Pirls<'_>,
-    effects: &'e Effects,
-    group: usize,
-    k: usize,
-) -> Box<dyn Iterator<Item = f64> + 'e> {
-    let r = pirls.observations.leading();
-    if group == 0 {
-        return Box::new(effects.leading[k..].iter().step_by(r).copied());
-    }
-    let ranges = pirls.system.symbolic.columns_of_group(group);
-    Box::new(
-        ranges
-            .filter(move |range| k < range.len())
-            .map(move |range| effects.rest[range.start + k]),
-    )
 }
 
 /// Estimates at the optimum.

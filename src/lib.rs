@@ -46,7 +46,7 @@
 //!     │  leverages, Z'V⁻¹Z                                   │              leverages
 //!     │  adaptive quadrature in its place                    │              quadrature
 //!     ▼                                                      │
-//!  trust-region Newton over (θ, β, dispersion) ──────────────┘           (optimize)
+//!  moments ──▶ trust-region Newton over (θ, β, dispersion) ──┘           moments · (optimize)
 //!     │
 //!     ▼
 //!  GeneralizedFit: estimates, modes, verdict                             glmm
@@ -98,6 +98,7 @@ pub mod leverages;
 pub mod lmm;
 pub mod memory;
 pub mod modes;
+pub mod moments;
 pub mod multipliers;
 pub mod objective;
 pub mod observations;
