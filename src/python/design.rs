@@ -292,7 +292,11 @@ impl PyDesign {
             .map(|modes| modes.as_ref().map(values).transpose())
             .collect::<PyResult<_>>()?;
         let design = self.design.clone();
-        let out = supervise(py, manner(&self.design, None, None), move |team, _| {
+        let manner = Manner {
+            short: products(&self.design) < SHORT,
+            ..manner(&self.design, None, None)
+        };
+        let out = supervise(py, manner, move |team, _| {
             Ok(predictor::linear_predictor(&design, &beta, &modes, team))
         })?;
         Ok(PyArray1::from_vec(py, out))
