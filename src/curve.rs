@@ -54,8 +54,17 @@ pub trait Traced {
     /// The user's value in the curve's coordinate, and back.
     fn inner(&self, value: f64) -> f64;
     fn outer(&self, value: f64) -> f64;
+    /// How the parameter is held.
+    fn held(&self) -> &Held;
     /// Where the parameter's range ends and the criterion does not.
-    fn bound(&self, upwards: bool) -> Option<f64>;
+    fn bound(&self, upwards: bool) -> Option<f64> {
+        match (self.held(), upwards) {
+            (Held::Deviation { .. }, false) => Some(0.0),
+            (Held::Correlation { .. }, true) => Some(FRAC_PI_2),
+            (Held::Correlation { .. }, false) => Some(-FRAC_PI_2),
+            _ => None,
+        }
+    }
     /// Must the value stay above zero?
     fn is_positive(&self) -> bool;
     /// The best the other parameters can do at `value`, started from θ.
@@ -204,9 +213,8 @@ impl<'f> Curve<'f> {
                 2.0 * (n - pwrss * (theta / value).powi(2)) / value
             }
             &Held::Correlation { sine, cosine, .. } => {
-                let length = value.sin() * problem.at()[sine] + value.cos() * problem.at()[cosine];
                 let gradient = problem.full()?.gradient;
-                length * (value.cos() * gradient[sine] - value.sin() * gradient[cosine])
+                slope_of_angle(value, (sine, cosine), problem.at(), &gradient)
             }
         })
     }
@@ -245,13 +253,8 @@ impl Traced for Curve<'_> {
         }
     }
 
-    fn bound(&self, upwards: bool) -> Option<f64> {
-        match (&self.held, upwards) {
-            (Held::Deviation { .. }, false) => Some(0.0),
-            (Held::Correlation { .. }, true) => Some(FRAC_PI_2),
-            (Held::Correlation { .. }, false) => Some(-FRAC_PI_2),
-            _ => None,
-        }
+    fn held(&self) -> &Held {
+        &self.held
     }
 
     fn is_positive(&self) -> bool {
@@ -306,6 +309,17 @@ pub fn unfolded(
     let valid = candidates.into_iter().filter(|inner| !folded(&inner.theta));
     let best = valid.min_by(|a, b| a.deviance.total_cmp(&b.deviance));
     best.ok_or_else(|| Error::Convergence("no optimum at this correlation".into()))
+}
+
+/// The slope along a correlation's angle at θ, of the slopes by the two elements that it turns.
+pub fn slope_of_angle(
+    angle: f64,
+    (sine, cosine): (usize, usize),
+    theta: &[f64],
+    gradient: &[f64],
+) -> f64 {
+    let length = angle.sin() * theta[sine] + angle.cos() * theta[cosine];
+    length * (angle.cos() * gradient[sine] - angle.sin() * gradient[cosine])
 }
 
 /// The free parameters of an inner problem and where they start.

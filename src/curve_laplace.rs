@@ -4,7 +4,7 @@
 //! others, a standard deviation as λ₁₁, a correlation ρ = sin α by λ₂₁ = t sin α, λ₂₂ = t cos α in an order
 //! of the term's columns where these are elements of λ (as `curve` does), a dispersion by its logarithm.
 
-use crate::curve::{unfolded, Freedom, Inner, Traced};
+use crate::curve::{slope_of_angle, unfolded, Freedom, Inner, Traced};
 use crate::derivatives::Derivatives;
 use crate::error::{Error, Result};
 use crate::glmm::GeneralizedFit;
@@ -17,7 +17,6 @@ use crate::parallel::Team;
 use crate::random_matrix::Group;
 use crate::restricted::{project, Free};
 use crate::system::System;
-use std::f64::consts::FRAC_PI_2;
 use std::time::Instant;
 
 /// Newton decrement at which an inner optimum is good enough: far below what ζ's tolerance can tell.
@@ -198,8 +197,7 @@ impl<'f> GeneralizedCurve<'f> {
                 }
             }
             &Held::Correlation { sine, cosine, .. } => {
-                let length = value.sin() * at[sine] + value.cos() * at[cosine];
-                length * (value.cos() * gradient[sine] - value.sin() * gradient[cosine])
+                slope_of_angle(value, (sine, cosine), at, gradient)
             }
             _ => 0.0,
         }
@@ -231,13 +229,8 @@ impl Traced for GeneralizedCurve<'_> {
         }
     }
 
-    fn bound(&self, upwards: bool) -> Option<f64> {
-        match (&self.held, upwards) {
-            (Held::Deviation { .. }, false) => Some(0.0),
-            (Held::Correlation { .. }, true) => Some(FRAC_PI_2),
-            (Held::Correlation { .. }, false) => Some(-FRAC_PI_2),
-            _ => None,
-        }
+    fn held(&self) -> &Held {
+        &self.held
     }
 
     fn is_positive(&self) -> bool {
@@ -262,7 +255,7 @@ impl Traced for GeneralizedCurve<'_> {
 }
 
 fn refused(why: &str) -> Error {
-    Error::Data(format!("it cannot be profiled: {why}"))
+    Error::Data(why.into())
 }
 
 /// The user's coefficient of one kept column as a combination of the optimiser's.

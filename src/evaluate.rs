@@ -53,8 +53,7 @@ pub fn optimiser_hessian(fit: &Fit, team: &Team) -> Result<Vec<f64>> {
     })
 }
 
-/// Central differences of a gradient, made symmetric.
-pub fn differences(
+fn differences(
     theta: &[f64],
     steps: &[f64],
     mut gradient: impl FnMut(&[f64]) -> Result<Vec<f64>>,

@@ -2,16 +2,15 @@
 
 use crate::direction::of_theta;
 use crate::error::{Error, Result};
-use crate::evaluate::differences;
 use crate::glmm::GeneralizedFit;
 use crate::laplace::Laplace;
 use crate::lmm::from_user;
 use crate::parallel::Team;
 use crate::system::System;
 
-/// Step of the central differences of the gradient, against the size of a parameter: so small that the
-/// modes are where they are foreseen.
-const STEP: f64 = 1e-5;
+/// Step of the differences of the gradient, against the size of a parameter: so small that the modes are
+/// where they are foreseen.
+const STEP: f64 = 1e-6;
 /// Parameters below this are stepped as if they were of this size.
 const LEAST: f64 = 0.3;
 
@@ -90,24 +89,36 @@ fn unit_to_internal(fit: &GeneralizedFit, column: usize) -> Vec<f64> {
     fit.system.basis.from_user(&fit.system.coordinates, &unit)
 }
 
-/// ∂²d in the optimiser's parameters at the estimate, by central differences of the exact gradient.
+/// ∂²d in the optimiser's parameters at the estimate: differences of the exact gradient, made symmetric.
+///
+/// Steps to one side are enough: what they neglect, half a step of the third derivatives, is of the size of
+/// the gradient's own rounding in the difference.
 pub fn internal_hessian(fit: &GeneralizedFit, team: &Team) -> Result<Vec<f64>> {
     let mut problem = fit.problem(team)?;
     problem.find(&fit.internal)?;
-    problem.derive()?;
-    let step = |value: &f64| STEP * value.abs().max(LEAST);
-    let steps: Vec<f64> = fit.internal.iter().map(step).collect();
-    differences(&fit.internal, &steps, |parameters| {
-        problem.find(parameters)?;
-        Ok(problem.slopes()?.gradient)
-    })
+    let start = problem.derive()?.gradient;
+    let size = start.len();
+    let mut hessian = vec![0.0; size * size];
+    for k in 0..size {
+        let mut moved = fit.internal.clone();
+        moved[k] += STEP * moved[k].abs().max(LEAST);
+        let step = moved[k] - fit.internal[k];
+        problem.find(&moved)?;
+        let gradient = problem.slopes()?.gradient;
+        for l in 0..size {
+            let half = 0.5 * (gradient[l] - start[l]) / step;
+            hessian[k * size + l] += half;
+            hessian[l * size + k] += half;
+        }
+    }
+    Ok(hessian)
 }
 
 /// ∂²d in the user's (θ, β, log dispersion) at the estimate, where the gradient vanishes: J'HJ.
 pub fn hessian(fit: &GeneralizedFit, team: &Team) -> Result<Vec<f64>> {
     let (size, k) = (fit.internal.len(), fit.theta.len());
     let inner = internal_hessian(fit, team)?;
-    let p = if size > k { fit.system.rank() } else { 0 };
+    let p = size - k - usize::from(fit.model.dispersed());
     let mut jacobian = vec![0.0; size * size];
     for column in 0..k {
         let slopes = theta_slopes(&fit.system, &fit.theta, column)?;

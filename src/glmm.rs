@@ -14,19 +14,19 @@ use crate::lambda::Small;
 use crate::laplace::{Found, Laplace, Model};
 use crate::lmm::{from_user, optimise};
 use crate::modes;
+use crate::moments;
 use crate::multipliers;
 use crate::objective::{cholesky_in_place, inverse_gram};
 use crate::observations::{Observations, Responses};
 use crate::optimize::{Optimizer, Outcome, Reason, Report, Settings};
 use crate::parallel::Team;
-use crate::pirls::{Pirls, Unknowns};
+use crate::pirls::Pirls;
+use crate::pirls_solve::Unknowns;
 use crate::quadratic::norm;
 use crate::system::System;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Smallest and largest standard deviation to start from, in units of the linear predictor.
-const RANGE: (f64, f64) = (0.1, 10.0);
 /// Starting values tried, each a tenth of the one before.
 const ATTEMPTS: usize = 8;
 /// Range of the log of a dispersion parameter to start from.
@@ -169,36 +169,41 @@ fn first(problem: &mut Laplace<'_, '_>, settings: &Settings) -> Result<Vec<f64>>
     }
     let theta = match &settings.start {
         Some(theta) => from_user(system, theta)?,
-        None => moments(&problem.pirls, team),
+        None => moments::theta(&problem.pirls, team),
     };
-    let attempts = if settings.start.is_some() {
-        1
-    } else {
-        ATTEMPTS
+    let theta = match settings.start {
+        None => feasible(&mut problem.pirls, theta, team),
+        Some(_) => near(&mut problem.pirls, theta, team),
     };
-    let theta = feasible(&mut problem.pirls, theta, attempts, team).map_err(no_start)?;
+    let theta = theta.map_err(no_start)?;
     problem.pirls.joint = joint(system, problem.model.nodes);
     Ok(problem.parameters(&theta))
 }
 
-/// θ, or the first share of it (a tenth, a hundredth, …) at which the modes and β are found.
-fn feasible(
-    pirls: &mut Pirls<'_>,
-    mut theta: Vec<f64>,
-    attempts: usize,
-    team: &Team,
-) -> Result<Vec<f64>> {
+/// The modes near θ.
+fn near(pirls: &mut Pirls<'_>, theta: Vec<f64>, team: &Team) -> Result<Vec<f64>> {
+    if !theta.is_empty() {
+        let start = pirls.at.clone();
+        pirls.near(lambdas(pirls.system, &theta), start, team)?;
+    }
+    Ok(theta)
+}
+
+/// The modes near θ; where the dispersion is profiled out, and weights may be of any size, the modes at θ or
+/// at the first share of it (a tenth, a hundredth, …) that has some.
+fn feasible(pirls: &mut Pirls<'_>, mut theta: Vec<f64>, team: &Team) -> Result<Vec<f64>> {
+    if !pirls.family.profiles_dispersion() || theta.is_empty() {
+        return near(pirls, theta, team);
+    }
     let start = pirls.at.clone();
-    for left in (0..attempts).rev() {
-        if theta.is_empty() {
-            break;
-        }
+    for _ in 0..ATTEMPTS {
         match pirls.find(lambdas(pirls.system, &theta), start.clone(), team) {
-            Err(Error::Infeasible(_)) if left > 0 => theta.iter_mut().for_each(|t| *t *= 0.1),
+            Err(Error::Infeasible(_)) => theta.iter_mut().for_each(|value| *value *= 0.1),
             found => return found.map(|()| theta),
         }
     }
-    Ok(theta)
+    pirls.at = start;
+    near(pirls, theta, team)
 }
 
 /// λ̃ of every group.
@@ -243,81 +248,6 @@ fn moment_dispersion(pirls: &Pirls<'_>) -> f64 {
         }
     }
     (0.5 * (low + high)).exp()
-}
-
-/// θ from moments of the score without random effects: E (Z̃'s)² = φ Z̃'WZ̃ + (Z̃'WZ̃)² σ², column by column.
-fn moments(pirls: &Pirls<'_>, team: &Team) -> Vec<f64> {
-    let system = pirls.system;
-    let rows = &pirls.rows;
-    let pearson = (rows.score.iter().zip(&rows.weight)).map(|(s, w)| s * s / w.max(1e-300));
-    let phi = match pirls.family.profiles_dispersion() {
-        true => pearson.sum::<f64>() / pirls.observations.n as f64,
-        false => 1.0,
-    };
-    // The criterion's θ is the effects' own standard deviation where φ > 1, and that over √φ where φ < 1.
-    let units = phi.max(1.0).sqrt();
-    let relative = unit(pirls) * if phi > 0.0 { units / phi.sqrt() } else { 1.0 };
-    let scores = pirls.gather(&rows.score, team);
-    let informations = pirls.sums.diagonal(system, pirls.observations);
-    let mut theta = vec![0.0; system.parameters];
-    for (g, group) in system.groups.iter().enumerate() {
-        let carried = group.width() - group.effects();
-        let variance = |k: usize| {
-            let (mut above, mut below) = (0.0, 0.0);
-            column(pirls, &scores, g, k + carried)
-                .zip(column(pirls, &informations, g, k + carried))
-                .for_each(|(s, w)| {
-                    above += s * s / phi - w;
-                    below += w * w;
-                });
-            (above / below).max(0.0)
-        };
-        let mut own = group.pick(&theta);
-        for (value, (i, j)) in own.iter_mut().zip(group.template.entries()) {
-            if i == j {
-                *value = (units * variance(i).sqrt()).clamp(RANGE.0 * relative, RANGE.1 * relative);
-            }
-        }
-        group.place(&own, &mut theta);
-    }
-    theta
-}
-
-/// What the linear predictor changes by while the mean changes by its own size (a proportion: by what is
-/// left of it to 0 or 1): 1 for the log link, the mean itself for the identity.
-fn unit(pirls: &Pirls<'_>) -> f64 {
-    let (family, n) = (&pirls.family, pirls.eta.len() as f64);
-    let eta = pirls.eta.iter().sum::<f64>() / n;
-    let mean = family.mean(eta);
-    let room = match family.name() {
-        "binomial" | "beta" => mean.min(1.0 - mean),
-        _ => mean,
-    };
-    let unit = (room / family.mean_slope(eta)).abs();
-    if unit.is_normal() {
-        unit
-    } else {
-        1.0
-    }
-}
-
-/// Column `k` of every level of a group.
-fn column<'e>(
-    pirls: &'e Pirls<'_>,
-    effects: &'e Effects,
-    group: usize,
-    k: usize,
-) -> Box<dyn Iterator<Item = f64> + 'e> {
-    let r = pirls.observations.leading();
-    if group == 0 {
-        return Box::new(effects.leading[k..].iter().step_by(r).copied());
-    }
-    let ranges = pirls.system.symbolic.columns_of_group(group);
-    Box::new(
-        ranges
-            .filter(move |range| k < range.len())
-            .map(move |range| effects.rest[range.start + k]),
-    )
 }
 
 /// Estimates at the optimum.

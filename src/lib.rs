@@ -30,6 +30,31 @@
 //!  Estimates of many fits                                                refit · responses · simulate · philox · jackknife
 //! ```
 //!
+//! A generalised model shares groups, Λ, the order of elimination, fronts and optimiser; what depends on the
+//! working weights is its own:
+//!
+//! ```text
+//!  Design ──▶ System (order, fronts, rank)
+//!     │  rows sorted by leading level, column by column                     observations · lanes
+//!     ▼
+//!  Pirls: conditional modes û at given Λ, β, dispersion  ◀───┐           pirls · pirls_solve
+//!     │  losses, scores, weights of the family               │              family
+//!     │  Zb, Z'v; Z'WZ in its places                         │              effects · working
+//!     │  factor of M = Λ'Z'WZΛ + I                           │              penalised
+//!     ▼                                                      │
+//!  Laplace: −2 log-likelihood and its exact gradient  ───────┤           laplace · laplace_gradient · laplace_curvature
+//!     │  leverages, Z'V⁻¹Z                                   │              leverages
+//!     │  adaptive quadrature in its place                    │              quadrature
+//!     ▼                                                      │
+//!  moments ──▶ trust-region Newton over (θ, β, dispersion) ──┘           moments · (optimize)
+//!     │
+//!     ▼
+//!  GeneralizedFit: estimates, modes, verdict                             glmm
+//!     │  criterion, gradient, Hessian in the user's parameters              evaluate_laplace
+//!     │  profiles on the linear model's walk                                curve_laplace
+//!     │  other responses, new ones                                          refit_laplace · (simulate)
+//! ```
+//!
 //! Beside the path: `parallel` (threads of one fit, stop flag), `aligned` (buffers), `error`, and
 //! `python` (the only code that names PyO3).
 
@@ -65,12 +90,15 @@ pub mod jackknife;
 pub mod lambda;
 pub mod lanes;
 pub mod laplace;
+pub mod laplace_curvature;
+pub mod laplace_gradient;
 pub mod leading;
 pub mod level_sums;
 pub mod leverages;
 pub mod lmm;
 pub mod memory;
 pub mod modes;
+pub mod moments;
 pub mod multipliers;
 pub mod objective;
 pub mod observations;
@@ -82,6 +110,7 @@ pub mod penalised;
 pub mod philox;
 pub mod pilot;
 pub mod pirls;
+pub mod pirls_solve;
 pub mod predictor;
 pub mod problem;
 pub mod products;

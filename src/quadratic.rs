@@ -136,5 +136,6 @@ pub fn dot(x: &[f64], y: &[f64]) -> f64 {
 }
 
 pub fn norm(x: &[f64]) -> f64 {
-    dot(x, x).sqrt()
+    // An empty sum is −0.
+    (dot(x, x) + 0.0).sqrt()
 }

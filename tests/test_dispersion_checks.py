@@ -45,7 +45,15 @@ def test_inflated_zeros_are_overdispersion() -> None:
     check = poisson(counts(zeros=0.4)).overdispersion()
     assert check.p_value < 1e-4
     assert "(1 | row)" in str(check)
+    assert "negative_binomial" in str(check)
     assert "No sign" in str(poisson(counts()).overdispersion())
+
+
+def test_the_negative_binomial_is_no_way_out_of_a_binomial() -> None:
+    check = mm.glm("cbind(incidence, size - incidence) ~ period", reference_data.load("cbpp"))
+    text = str(check.overdispersion())
+    assert "a random effect for every row (1 | row)." in text
+    assert "negative_binomial" not in text
 
 
 def test_a_random_effect_for_every_row_takes_it_up() -> None:

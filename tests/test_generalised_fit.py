@@ -197,6 +197,11 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         mm.DataError,
         "of a 0/1 response nothing tells",
     ),
+    "no row left for the dispersion": (
+        lambda: mm.glm("amount ~ x", grouped().iloc[:2], family="Gamma"),
+        mm.DataError,
+        "2 observations cannot estimate 2 fixed effects",
+    ),
     "no control": (lambda: fit(control="bobyqa"), mm.ArgumentError, "expected settings"),
     "no threads": (lambda: fit(n_threads=0), mm.ArgumentError, "at least 1"),
     "counts below zero": (

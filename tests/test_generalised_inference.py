@@ -152,6 +152,9 @@ def test_notes_of_what_does_not_compare() -> None:
     assert "differ in nAGQ" in notes(null.update(nAGQ=5), m)
     probit = mm.families.binomial("probit")
     assert "not nested" in notes(null.update(family=probit), m)
+    counts = reference_data.load("glmmsim")
+    linear = mm.lmer("y_pois ~ x + (1 | grp)", counts, REML=False)
+    assert "not nested" in notes(linear, mm.glmer(linear.formula, counts, family="poisson"))
     by_both = [f.update(family=probit, criterion=c) for f, c in ((null, "observed"), (m, "fisher"))]
     assert "expected or observed information" in notes(*by_both)
     assert notes(null, m) == ""

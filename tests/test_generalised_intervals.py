@@ -11,8 +11,10 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
+from scipy.special import expit
 
 import mixedmodels as mm
 import reference_data
@@ -162,6 +164,27 @@ def test_without_random_effects() -> None:
     wald = m.confint(method="wald").loc["(Intercept)"]
     half = Z / math.sqrt(trials * (successes / trials) * (1 - successes / trials))
     assert wald.iloc[1] - wald["estimate"] == pytest.approx(half)
+
+
+def test_a_separated_coefficient_has_one_end() -> None:
+    """Against the profile in closed form, but for the intercept: 0 of 40 against 12 of 30."""
+    data = pd.DataFrame({"won": [12, 0], "lost": [18, 40], "f": ["a", "b"]})
+    with pytest.warns(mm.SeparationWarning, match="fb → −∞"):
+        m = mm.glm("cbind(won, lost) ~ f", data)
+
+    def deviance(intercept: float, slope: float) -> float:
+        a, b = expit(intercept), expit(intercept + slope)
+        return float(-2 * (12 * np.log(a) + 18 * np.log1p(-a) + 40 * np.log1p(-b)))
+
+    def rise(slope: float) -> float:
+        best = minimize_scalar(lambda b: deviance(b, slope), bounds=(-6, 6)).fun
+        return float(best) - deviance(math.log(12 / 18), -np.inf)
+
+    low, high = ends(m.confint("fb"), "fb")
+    assert low == -np.inf
+    assert rise(high) == pytest.approx(Z**2, abs=1e-6)
+    assert any("separation" in note for note in m.confint("fb").notes)
+    assert m.report().count("Separation: the likelihood has no maximum in fb → −∞") == 1
 
 
 def test_the_same_bits_for_any_number_of_threads() -> None:

@@ -269,7 +269,7 @@ def test_report_names_family_link_and_scale() -> None:
     assert "generalised linear mixed model of the binomial family with the logit link" in text
     assert "the log odds of success at period = 1, was b = -1.40" in text
     assert "z = -6.02, p < .001" in text
-    assert "the residual SD (in units of the mean's) was 0.53" in gamma().report()
+    assert "the dispersion was σ² = 0.28 (variance σ²μ²)" in gamma().report()
     o = mm.glm("y_pois ~ x", reference_data.load("glmmsim"), family="poisson")
     assert "the logarithm of the expected y_pois at x = 0" in o.report()
     assert "The residual deviance was" in o.report()

@@ -192,6 +192,11 @@ def test_a_response_out_of_range_is_refused() -> None:
     m = fitted("cbpp_laplace")
     with pytest.raises(mm.DataError):
         m.refit(m.fitted + 1.0)
+    p = fitted("glmmsim_pois_offset")
+    counts = p.simulate(2, seed=1).set_axis(["whole", "half"], axis=1)
+    counts.loc[counts.index[3], "half"] += 0.5
+    with pytest.raises(mm.DataError, match=r"response 'half' is .*\.5 in row 3.*whole numbers"):
+        p.refit(counts)
 
 
 # --- Bootstrap ---

@@ -70,7 +70,7 @@ period4 -0.261  0.212  0.196
         """
 Generalized linear mixed model fit by maximum likelihood (Laplace Approximation)
  Family: Gamma  ( log )
-Weights: expected information in the determinant, as lme4
+Criterion: expected information in the determinant, as lme4
 Formula: y_gamma ~ x + trt + (1 | grp)
    Data: 320 rows
 
@@ -173,11 +173,11 @@ HEADINGS: dict[str, tuple[Callable[[], Any], str]] = {
     "no nodes": (lambda: binomial(0), "(Adaptive Gauss-Hermite Quadrature, nAGQ = 0)\n Family"),
     "estimated shape": (
         lambda: simulated("y_nb ~ x + trt + offset(log_exposure) + (1 | grp)", "nbinom2"),
-        " Family: Negative Binomial(1.4597)  ( log )\nWeights: expected information",
+        " Family: Negative Binomial(1.4597)  ( log )\nCriterion: expected information",
     ),
     "observed information": (
         lambda: simulated("y_nb ~ x + trt + offset(log_exposure) + (1 | grp)", "nbinom1"),
-        "Weights: observed information in the determinant, as glmmTMB",
+        "Criterion: observed information in the determinant, as glmmTMB",
     ),
 }
 

@@ -41,6 +41,13 @@ def test_a_decreasing_link_turns_the_ends_round() -> None:
     assert (estimate[0], error[0]) == (2.0, pytest.approx(0.4))
 
 
+def test_an_end_beyond_the_range_of_exp_is_infinite() -> None:
+    scale = ratio_scale("logit")
+    assert scale is not None
+    low, high = scale.ends(np.array([-1e4]), np.array([1e4]))
+    assert (low[0], high[0]) == (0.0, np.inf)
+
+
 @pytest.mark.parametrize(
     ("link", "column", "name"),
     [("logit", "odds.ratio", "log odds ratio"), ("log", "ratio", "log")],

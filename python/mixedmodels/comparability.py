@@ -6,11 +6,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .families import gaussian
 from .generalised import Generalised
 from .generalised_model import GeneralizedLinearModel
 from .mixed import Mixed
 
 if TYPE_CHECKING:
+    from .families import Family
     from .fitted import FittedModel
 
 __all__ = ["definition_notes", "is_poisson_limit"]
@@ -27,7 +29,7 @@ def definition_notes(models: Sequence[FittedModel]) -> list[str]:
         notes.append(f"The models differ in nAGQ{APART}")
     if len({model.criterion for model in mixed if not model.family.is_canonical}) > 1:
         notes.append(f"The models differ in criterion, expected or observed information{APART}")
-    if any(not _nested_families(a, b) for a in generalised for b in generalised):
+    if any(not _nested_families(a, b) for a in models for b in models):
         notes.append(
             "The models differ in family or link, so they are not nested: compare AIC and BIC, and "
             "leave the tests aside."
@@ -47,11 +49,16 @@ APART = (
 )
 
 
-def _nested_families(a: Generalised, b: Generalised) -> bool:
+def _nested_families(a: FittedModel, b: FittedModel) -> bool:
     """The same family (whatever its shape) and link, or Poisson and a negative binomial."""
-    same = a.family.name == b.family.name
+    one, other = _family(a), _family(b)
     limit = is_poisson_limit(a, b) or is_poisson_limit(b, a)
-    return a.family.link == b.family.link and (same or limit)
+    return one.link == other.link and (one.name == other.name or limit)
+
+
+def _family(model: FittedModel) -> Family:
+    """A linear model's is the Gaussian with the identity link."""
+    return model._call.family or gaussian()
 
 
 def is_poisson_limit(small: FittedModel, large: FittedModel) -> bool:

@@ -42,9 +42,10 @@ class Convergence:
     >>> m.convergence.eigenvalues                                              # doctest: +SKIP
     """
 
-    def __init__(self, fit: KernelFit, terms: tuple[TermInfo, ...]):
+    def __init__(self, fit: KernelFit, terms: tuple[TermInfo, ...], remarks: tuple[str, ...] = ()):
         self._fit = fit
         self._terms = terms
+        self._remarks = remarks  # what the data say of the optimum
 
     @property
     def converged(self) -> bool:
@@ -132,7 +133,7 @@ class Convergence:
             remarks.insert(0, singular_message(self._fit, self._terms))
         if flat := flat_message(self._fit, self._terms):
             remarks.insert(0, flat)
-        return tuple(remarks)
+        return (*remarks, *self._remarks)
 
     @property
     def verdict(self) -> str:

@@ -57,6 +57,8 @@ class Overdispersion(_Printed):
         statistic/df: about 1 where the variance is the family's.
     p_value
         P(χ²_df > statistic).
+    remedies
+        What usually takes up an excess, for the family at hand.
     notes
         What to bear in mind.
     """
@@ -64,6 +66,7 @@ class Overdispersion(_Printed):
     statistic: float
     df: int
     p_value: float
+    remedies: tuple[str, ...]
     notes: tuple[str, ...]
 
     @property
@@ -82,8 +85,7 @@ class Overdispersion(_Printed):
         if self.p_value < TIGHT:
             advice = (
                 "The response varies more than the family has it: standard errors are too small. "
-                "Usual ways out: a missing predictor, a random effect for every row (1 | row), or "
-                "a family with a dispersion (negative_binomial, nb1)."
+                f"Usual ways out: {', '.join(self.remedies[:-1])}, or {self.remedies[-1]}."
             )
         else:
             advice = "No sign of overdispersion."
@@ -105,7 +107,16 @@ def overdispersion(model: Generalised) -> Overdispersion:
     if df <= 0:
         raise ArgumentError(f"{model.nobs} rows and {model.npar} parameters leave nothing to test")
     statistic = float((model._residuals("pearson") ** 2).sum())
-    return Overdispersion(statistic, df, chi2_upper(statistic, df), _cautions(model))
+    p_value = chi2_upper(statistic, df)
+    return Overdispersion(statistic, df, p_value, _remedies(model), _cautions(model))
+
+
+def _remedies(model: Generalised) -> tuple[str, ...]:
+    """Poisson counts have families with a dispersion to go to."""
+    general = "a missing predictor", "a random effect for every row (1 | row)"
+    if model.family.name != "poisson":
+        return general
+    return (*general, "a family with a dispersion (negative_binomial, nb1)")
 
 
 def _refuse_binary(model: Generalised, what: str) -> None:

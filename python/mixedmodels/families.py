@@ -2,10 +2,13 @@
 
 A family here is a name, a link and, for the negative binomial, a shape held fixed: the arithmetic
 is the kernel's. To add one: a row of `FAMILIES`, a constructor, and the row of the kernel's table.
+The constructors raise `ArgumentError` for a link that the family does not take.
 
 >>> import mixedmodels as mm
 >>> mm.families.Gamma(link="log")
 Gamma(link="log")
+>>> mm.families.negative_binomial(theta=2)
+negative_binomial(link="log", theta=2)
 """
 
 from __future__ import annotations
@@ -129,7 +132,7 @@ class Family:
         if self.link not in links:
             raise ArgumentError(
                 f"link {self.link!r} is not one that the {self._traits.words} family takes"
-                f"{closest(str(self.link), links)}: choose one of {', '.join(links)}"
+                f"{closest(str(self.link), links)} (choose one of {', '.join(links)})"
             )
 
     @property
@@ -230,6 +233,11 @@ def negative_binomial(theta: float | None = None, link: str = "log") -> Family:
         held.
     link
         log, sqrt or identity.
+
+    Raises
+    ------
+    ArgumentError
+        `theta` is no number above zero, or the link is another.
     """
     number = isinstance(theta, int | float) and not isinstance(theta, bool)
     if theta is not None and not (number and 0 < theta < float("inf")):
@@ -298,8 +306,8 @@ def family_of(value: Any, link: str | None = None) -> Family:
     name = ALIASES.get(name, name)
     if name not in CONSTRUCTORS:
         raise ArgumentError(
-            f"family {value!r} is not known{closest(name, names)}: choose one of "
-            f"{', '.join(CONSTRUCTORS)}, or mm.families.<name>(link=...)"
+            f"family {value!r} is not known{closest(name, names)} (choose one of "
+            f"{', '.join(CONSTRUCTORS)}, or mm.families.<name>(link=...))"
         )
     return _made(CONSTRUCTORS[name], link)
 

@@ -11,10 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .call import optimize_generalised
+from .convergence import Convergence
 from .description import Description
 from .generalised_covariance import joint_covariance, square_root
 from .lazy import lazy
-from .response import Response
+from .response import Response, ResponseReader
 
 if TYPE_CHECKING:
     from . import _core
@@ -55,7 +56,7 @@ class Generalised(Description):
 
     @property
     def dispersion(self) -> float:
-        """The family's dispersion parameter.
+        """The family's dispersion parameter, estimated or held.
 
         Negative binomial: θ of the variance μ + μ²/θ. nb1: φ of μ(1 + φ). beta: φ of
         μ(1 − μ)/(1 + φ). Gamma, inverse Gaussian and Gaussian: σ². Binomial and Poisson: 1.
@@ -140,7 +141,7 @@ class Generalised(Description):
     def deviance(self) -> float:
         """Sum of squared deviance residuals at the conditional modes, as lme4's deviance().
 
-        The criterion of the fit is −2 `loglik`.
+        It is no measure of the whole fit: the criterion is −2 `loglik`, which `mm.anova` compares.
         """
         return float(self._deviances.sum())
 
@@ -162,12 +163,18 @@ class Generalised(Description):
     # --- Other fits ---
 
     def _fitted_to(self, response: Array) -> GeneralizedFit:
-        from .response import ResponseReader
-
-        m = self._matrices
-        reader = ResponseReader(m.response_name, self.family, m.full_index, m.rows)
-        reader.check(Response(response, m.all_rows("sizes"), m.all_rows("weights")))
+        self._reader(self._matrices.response_name).check(self._sized(response))
         return self._fit.refit(response)
+
+    def _reader(self, name: str) -> ResponseReader:
+        """Checks responses called `name` over all rows of the table."""
+        m = self._matrices
+        return ResponseReader(name, self.family, m.full_index, m.rows)
+
+    def _sized(self, response: Array) -> Response:
+        """A response, shape (rows of the table,), with the model's sizes and weights."""
+        m = self._matrices
+        return Response(response, m.all_rows("sizes"), m.all_rows("weights"))
 
     def _with_matrices(
         self, matrices: ModelMatrices, response: Array | None, REML: bool
@@ -223,7 +230,11 @@ class Generalised(Description):
 
         Examples
         --------
-        >>> m.r2(method="delta").marginal                                      # doctest: +SKIP
+        >>> import mixedmodels as mm
+        >>> data = mm.datasets.load("anxiety")
+        >>> m = mm.glmer("therapy_sessions ~ 1 + (1 | clinic)", data, family="poisson")
+        >>> round(m.r2(method="delta").conditional, 3)
+        0.106
         """
         from .r2 import r_squared
 
@@ -236,6 +247,17 @@ class Generalised(Description):
         from .separation import find_separation
 
         return find_separation(self)
+
+    @lazy
+    def convergence(self) -> Convergence:
+        """Gradient, curvature, evaluations, reason and remarks; see `Convergence`.
+
+        Where the data separate the response the criterion converges while coefficients run off to
+        infinity: a remark names them.
+        """
+        found = self._separation
+        remarks = () if found is None else (found.message(),)
+        return Convergence(self._fit, self._matrices.terms, remarks)
 
     def overdispersion(self) -> Overdispersion:
         """Whether the response varies more than the family has it: Pearson's χ² / df_resid.
@@ -253,7 +275,11 @@ class Generalised(Description):
 
         Examples
         --------
-        >>> m.overdispersion().ratio                                           # doctest: +SKIP
+        >>> import mixedmodels as mm
+        >>> data = mm.datasets.load("anxiety")
+        >>> m = mm.glmer("therapy_sessions ~ 1 + (1 | clinic)", data, family="poisson")
+        >>> round(m.overdispersion().ratio, 2)
+        3.59
         """
         from .dispersion_checks import overdispersion
 
@@ -275,7 +301,12 @@ class Generalised(Description):
 
         Examples
         --------
-        >>> m.zero_inflation().ratio                                           # doctest: +SKIP
+        >>> import mixedmodels as mm
+        >>> data = mm.datasets.load("anxiety")
+        >>> m = mm.glmer("therapy_sessions ~ 1 + (1 | clinic)", data, family="poisson")
+        >>> zeros = m.zero_inflation()
+        >>> zeros.observed, round(zeros.expected, 2)
+        (8, 0.02)
         """
         from .dispersion_checks import zero_inflation
 

@@ -185,8 +185,19 @@ def glm(
     fit = _optimum(matrices, call)
     warn_about_fit(fit, matrices.terms, matrices.fixed_names)
     model = GeneralizedLinearModel(formula, matrices, fit, call)
+    _require_residuals(model)
     _warn_about_limits(model)
     return model
+
+
+def _require_residuals(model: GeneralizedLinearModel) -> None:
+    """Refuse a dispersion that no row is left to estimate."""
+    if model.family.has_sigma and model.df_resid < 1:
+        raise DataError(
+            f"{model.nobs} observations cannot estimate {model.nobs - model.df_resid} fixed "
+            f"effects and the {model.family.words} family's dispersion; use fewer columns or more "
+            "data"
+        )
 
 
 def _matrices(formula: str, call: Call, mixed: bool) -> ModelMatrices:

@@ -101,7 +101,11 @@ class GeneralizedLinearMixedModel(Generalised, Mixed):
 
         Examples
         --------
-        >>> m.icc(method="trigamma").adjusted                                  # doctest: +SKIP
+        >>> import mixedmodels as mm
+        >>> data = mm.datasets.load("anxiety")
+        >>> m = mm.glmer("therapy_sessions ~ 1 + (1 | clinic)", data, family="poisson")
+        >>> round(m.icc(method="trigamma").adjusted, 3)
+        0.102
         """
         from .icc import intraclass_correlation
 
@@ -112,14 +116,52 @@ class GeneralizedLinearMixedModel(Generalised, Mixed):
     def objective(
         self, theta: ArrayLike, beta: ArrayLike | None = None, dispersion: float | None = None
     ) -> float:
-        """−2 log-likelihood by the fit's approximation at θ and, where given, other β (p,) and
-        dispersion."""
+        """−2 log-likelihood by the fit's approximation at any θ, β and dispersion.
+
+        Parameters
+        ----------
+        theta
+            Shape (n_theta,), in the order of `theta`.
+        beta
+            Shape (p,), in the order of `fixef`; None: the estimate. Columns dropped do not count.
+        dispersion
+            Of families that estimate one, above zero; None: the estimate.
+
+        Raises
+        ------
+        ArgumentError
+            A shape is wrong, or a value not finite.
+
+        Examples
+        --------
+        >>> import mixedmodels as mm
+        >>> data = mm.datasets.load("anxiety")
+        >>> m = mm.glmer("therapy_sessions ~ 1 + (1 | clinic)", data, family="poisson")
+        >>> abs(m.objective(m.theta) + 2 * m.loglik) < 1e-9
+        True
+        """
         return float(self._fit.objective(*self._point(theta, beta, dispersion)))
 
     def gradient(
         self, theta: ArrayLike, beta: ArrayLike | None = None, dispersion: float | None = None
     ) -> Array:
-        """The exact gradient of `objective` in (θ, β kept, log dispersion where estimated)."""
+        """The exact gradient of `objective` at the same arguments.
+
+        Returns
+        -------
+        Array
+            Shape (n_theta + rank + 1,) or (n_theta + rank,): by θ, by β of the columns kept, and by
+            the logarithm of the dispersion where the family estimates one. With nAGQ=0 the
+            criterion is a function of θ and the dispersion alone.
+
+        Examples
+        --------
+        >>> import mixedmodels as mm
+        >>> data = mm.datasets.load("anxiety")
+        >>> m = mm.glmer("therapy_sessions ~ 1 + (1 | clinic)", data, family="poisson")
+        >>> bool(abs(m.gradient(m.theta)).max() < 1e-3)
+        True
+        """
         return np.asarray(self._fit.gradient(*self._point(theta, beta, dispersion)))
 
     def _point(
@@ -161,7 +203,20 @@ class GeneralizedLinearMixedModel(Generalised, Mixed):
         data
             Another table.
         **arguments
-            `family`, `nAGQ` or `criterion` of `glmer`.
+            `family` (with a link of its own: one of mm.families), `nAGQ` or `criterion` of `glmer`.
+
+        Raises
+        ------
+        ArgumentError
+            For another argument.
+
+        Examples
+        --------
+        >>> import mixedmodels as mm
+        >>> data = mm.datasets.load("anxiety")
+        >>> m = mm.glmer("therapy_sessions ~ 1 + (1 | clinic)", data, family="poisson")
+        >>> m.update(nAGQ=9).theta.round(4).tolist()
+        [0.1088]
         """
         from .update import update_generalised
 
@@ -214,7 +269,19 @@ class GeneralizedLinearModel(Generalised):
         return ("asymptotic", "none")
 
     def summary(self, ddf: str | None = None) -> GeneralizedSummary:
-        """Everything on one page; `str()` reads as R's summary(glm)."""
+        """Everything on one page; `str()` reads as R's summary(glm).
+
+        Parameters
+        ----------
+        ddf
+            "asymptotic": z tests. "residual": t tests on n − p degrees of freedom, the default of
+            families with a σ. "none": no p.
+
+        Raises
+        ------
+        ArgumentError
+            For another method.
+        """
         from .summarize_generalised import summarize_generalised
 
         return summarize_generalised(self, ddf)

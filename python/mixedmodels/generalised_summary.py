@@ -27,12 +27,12 @@ class GeneralizedMixedSummary(MixedSummary):
     """Summary of a generalised linear mixed model.
 
     `family` names family, estimated shape and link; `method` the approximation of the integral;
-    `weights` the information in Laplace's determinant, where the two differ.
+    `information` that in Laplace's determinant, where the two differ.
     """
 
     family: str
     method: str
-    weights: str
+    information: str
 
     @property
     def title(self) -> str:
@@ -42,7 +42,7 @@ class GeneralizedMixedSummary(MixedSummary):
     @property
     def _details(self) -> tuple[str, ...]:
         family = f" Family: {self.family}"
-        return (family, f"Weights: {self.weights}") if self.weights else (family,)
+        return (family, f"Criterion: {self.information}") if self.information else (family,)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

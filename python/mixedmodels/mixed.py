@@ -56,8 +56,11 @@ class Mixed(Description):
 
         Examples
         --------
-        >>> m.ranef()["clinic"]                                                # doctest: +SKIP
-        >>> m.ranef(condvar=True).sd["clinic"]                                 # doctest: +SKIP
+        >>> import mixedmodels as mm
+        >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", mm.datasets.load("anxiety"))
+        >>> effects = m.ranef(condvar=True)
+        >>> effects["clinic"].shape, effects.sd["clinic"].shape
+        ((15, 1), (15, 1))
         """
         covariances = self._fit.conditional_covariances() if condvar else None
         return random_effects(self._matrices.terms, self._modes, covariances)

@@ -172,11 +172,11 @@ def given_numbers(value: Any, what: str, evaluator: Evaluator) -> Array | None:
         return evaluator.numbers(_named(value, evaluator.table), what)
     if np.ndim(value) != 1:
         raise DataError(
-            f"{what} have {np.ndim(value)} dimensions; expected a column's name or one number a row"
+            f"{what}: {np.ndim(value)} dimensions; expected a column's name or one number a row"
         )
     n, index = evaluator.table.n, evaluator.table.index
     if len(value) != n:
-        raise DataError(f"{what} have {len(value)} values; the data have {n} rows")
+        raise DataError(f"{what}: {len(value)} values were given; the data have {n} rows")
     if isinstance(value, pd.Series) and not value.index.equals(index):
         raise DataError(
             f"the index of {what} is not that of the data; pass {what}=....to_numpy() to go by "

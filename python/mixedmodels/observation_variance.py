@@ -113,7 +113,7 @@ def resolve_method(family: Family, method: str | None) -> VarianceMethod:
         hint = "" if method in every else closest(str(method), every)
         raise ArgumentError(
             f"method={method!r} is no observation-level variance of the {family.words} family with "
-            f"{family.link} link{hint}: choose one of {', '.join(known)}"
+            f"{family.link} link{hint} (choose one of {', '.join(known)})"
         )
     return method
 
@@ -170,7 +170,7 @@ def observation_variance(
     where = f" at the mean {mean:.4g}" if needs_mean(family, method) else ""
     trial = " of one trial" if family.name == "binomial" else ""
     note = (
-        f"Observation scale: the residual variance{trial} is {value:.3f} ({method} method){where}."
+        f"Observation scale: the residual variance{trial} is {value:.4g} ({method} method){where}."
     )
     return ObservationVariance(value, method, note)
 

@@ -33,7 +33,6 @@ __all__ = ["Profile", "Profiled", "Side", "chosen", "profile", "profiled_paramet
 Array = NDArray[np.float64]
 KINDS = ("beta_", "theta_")  # fixed effects; all others
 RESTARTS = 3  # from lower minima that a curve has met
-REFUSED = "it cannot be profiled: "  # how the kernel begins
 FAR = 0.3  # first step without a standard error: this share of σ, or of a correlation's range
 
 
@@ -48,6 +47,7 @@ class Profiled:
     estimate: float
     std_error: float  # NaN on the boundary
     is_correlation: bool = False
+    infinity: int = 0  # the sign of the one to which separated data send it
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,10 @@ def _from_start(ml: FittedModel, theta: Array) -> FittedModel | None:
 def remark(parameter: Profiled, side: Side) -> str:
     """What a reader has to know of one side; empty where nothing is special."""
     if side.failure:
-        return f"{parameter.name}: not profiled, {side.failure.removeprefix(REFUSED)}."
+        return f"{parameter.name}: not profiled, {side.failure}."
+    if len(side.values) and np.isinf(side.values[-1]):
+        end = "+∞" if side.values[-1] > 0 else "−∞"
+        return f"{parameter.name}: the likelihood rises up to {end} (separation): no end there."
     if side.at_boundary:
         end = f"{side.values[-1]:g}"
         return f"{parameter.name}: the profile reaches the boundary {end}: one-sided there."
@@ -224,10 +227,13 @@ def profiled_parameters(model: FittedModel) -> list[Profiled]:
     if isinstance(model, Generalised) and model.family.estimates_shape:
         error = dispersion_error(model)
         found.append(Profiled(DISPERSION, "dispersion", "dispersion", 0, model.dispersion, error))
+    separation = model._separation if isinstance(model, Generalised) else None
+    signs = {} if separation is None else separation.coefficients
     fixed = zip(model.fixef.items(), model.bse, strict=True)
     for k, ((name, estimate), error) in enumerate(fixed):
         if not np.isnan(estimate):
-            found.append(Profiled(str(name), str(name), "beta", k, estimate, error))
+            label, sign = str(name), signs.get(str(name), 0)
+            found.append(Profiled(label, label, "beta", k, estimate, error, infinity=sign))
     return found
 
 
@@ -273,28 +279,34 @@ def _sides(
     n_threads: int | None,
 ) -> list[tuple[Side, Side]]:
     """The two sides of every parameter's curve."""
-    existing = [p for p in parameters if not np.isnan(p.estimate)]
+    wanted = [
+        (p, sign)
+        for p in parameters
+        for sign in (-1, 1)
+        if not np.isnan(p.estimate) and sign != p.infinity
+    ]
     curves: list[Any] = [  # of the kinds that the kernel's fit has
-        (p.kind, p.index, p.estimate, _first_step(p, model.sigma), upwards)
-        for p in existing
-        for upwards in (False, True)
+        (p.kind, p.index, p.estimate, _first_step(p, model.sigma), sign > 0) for p, sign in wanted
     ]
     threads = model._call.n_threads if n_threads is None else n_threads
-    traced = iter(model._fit.profile(curves, targets.tolist(), threads))
-    sides = {p.name: (Side(*next(traced)), Side(*next(traced))) for p in existing}
-    return [sides.get(p.name) or _whole_range() for p in parameters]
+    traced = model._fit.profile(curves, targets.tolist(), threads)
+    sides = {(p.name, sign): Side(*side) for (p, sign), side in zip(wanted, traced, strict=True)}
+    return [(_side(sides, p, -1), _side(sides, p, 1)) for p in parameters]
+
+
+def _side(traced: dict[tuple[str, int], Side], parameter: Profiled, sign: int) -> Side:
+    """A side as it was traced; what has no curve is flat up to the end of its range."""
+    if (parameter.name, sign) in traced:
+        return traced[parameter.name, sign]
+    if sign == parameter.infinity:
+        return Side(np.array([sign * np.inf]), np.zeros(1), at_boundary=False)
+    # a correlation with a standard deviation of zero
+    return Side(np.array([float(sign)]), np.zeros(1), at_boundary=True)
 
 
 def _first_step(parameter: Profiled, sigma: float) -> float:
-    if parameter.std_error > 0:
+    if parameter.std_error > 0 and not parameter.infinity:
         return parameter.std_error
     if parameter.is_correlation:
         return -FAR if parameter.estimate > 0 else FAR
-    return FAR * (parameter.estimate or sigma)
-
-
-def _whole_range() -> tuple[Side, Side]:
-    """A correlation with a standard deviation of zero: the deviance is flat from −1 to 1."""
-    ends = (np.array([end]) for end in (-1.0, 1.0))
-    low, high = (Side(end, np.zeros(1), True) for end in ends)
-    return low, high
+    return FAR * (abs(parameter.estimate) or sigma)

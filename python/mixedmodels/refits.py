@@ -223,7 +223,7 @@ def refit_many(model: FittedModel, responses: Any, n_threads: int | None = None)
     Raises
     ------
     DataError
-        The shape is wrong, or a value is missing or infinite.
+        The shape is wrong, or a value is missing, infinite, or outside of the family's range.
     """
     columns = getattr(responses, "columns", None)
     values = _numbers(responses)
@@ -239,6 +239,9 @@ def refit_many(model: FittedModel, responses: Any, n_threads: int | None = None)
         )
     labels = pd.RangeIndex(values.shape[1]) if columns is None else pd.Index(list(columns))
     _check_finite(kept, m.index, labels)
+    if isinstance(model, Generalised):
+        for label, column in zip(labels, values.T, strict=True):
+            model._reader(str(label)).check_range(model._sized(column))
     threads = n_threads or model._call.n_threads
     return Refits.of(model, model._fit.refit_many(values, threads), labels)
 

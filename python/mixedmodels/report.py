@@ -19,7 +19,7 @@ from .generalised import Generalised
 from .lrt import MIXTURE, BoundaryWarning, anova
 from .mixed import Mixed
 from .model import LinearMixedModel, LinearModel
-from .report_generalised import approximation_words, kind_words, residual_words
+from .report_generalised import approximation_words, kind_words, residual_words, separation_words
 from .report_words import intercept_is, slope_and_intercept
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _sentences(model: Description, other: Description | None, style: Style) -> l
             parts += slope_and_intercept(model, table, style)
         parts += [_variance_shares(model, style)]
     elif isinstance(model, Generalised):
-        parts += [_residual_deviance(model, style)]
+        parts += [_residual_deviance(model)]
     elif isinstance(model, LinearModel):
         parts += [_regression(model, style)]
     return [*parts, "" if other is None else _comparison(model, other, style)]
@@ -105,6 +105,8 @@ def _left_out(model: Description) -> str:
 
 
 def _outcome(model: Description) -> str:
+    if isinstance(model, Generalised) and (separation := separation_words(model)):
+        return separation
     if not model.converged:
         return "The fit did not converge, so these numbers are provisional."
     if isinstance(model, Mixed) and model.is_singular:
@@ -175,7 +177,7 @@ def _random(model: Mixed, style: Style) -> str:
     ]
     residual = f"the residual {style.symbol('SD')} was {number(model.sigma)}"
     if isinstance(model, Generalised):
-        residual = residual_words(model, style)
+        residual = residual_words(model)
     deviations = f"standard deviations ({style.symbol('SD')})"
     parts += [residual] if residual else []
     return f"The random effects had {deviations} {'; '.join(parts)}."
@@ -223,8 +225,8 @@ def _variance_shares(model: Mixed, style: Style) -> str:
     )
 
 
-def _residual_deviance(model: Generalised, style: Style) -> str:
-    words = residual_words(model, style)
+def _residual_deviance(model: Generalised) -> str:
+    words = residual_words(model)
     deviance = f"The residual deviance was {number(model.deviance)} on {model.df_resid} degrees of"
     return f"{deviance} freedom{f'; {words}' if words else ''}."
 

@@ -9,13 +9,20 @@ from .apa import Style, number
 if TYPE_CHECKING:
     from .generalised import Generalised
 
-__all__ = ["approximation_words", "kind_words", "of_the_intercept", "residual_words"]
+__all__ = [
+    "approximation_words",
+    "kind_words",
+    "of_the_intercept",
+    "residual_words",
+    "separation_words",
+]
 
 SCALES = {
     ("binomial", "logit"): "log odds of success",
     ("beta", "logit"): "logit of the expected {response}",
     ("binomial", "probit"): "probit of success",
 }
+VARIANCES = {"gamma": "σ²μ²", "inverse_gaussian": "σ²μ³", "gaussian": "σ²"}
 SHAPES = {
     "negative_binomial": ("θ", "variance μ + μ²/θ"),
     "nb1": ("φ", "variance μ(1 + φ)"),
@@ -52,12 +59,19 @@ def of_the_intercept(model: Generalised, style: Style) -> str:
     return scale.format(response=response)
 
 
-def residual_words(model: Generalised, style: Style) -> str:
+def separation_words(model: Generalised) -> str:
+    """Which estimates run off to infinity; empty where none does."""
+    if model._separation is None:
+        return ""
+    found = model._separation.finding()
+    return f"{found[0].upper()}{found[1:]}. The estimates of these coefficients mean nothing."
+
+
+def residual_words(model: Generalised) -> str:
     """What varies besides the random effects; empty where the mean determines it."""
     if model.family.has_sigma:
-        return (
-            f"the residual {style.symbol('SD')} (in units of the mean's) was {number(model.sigma)}"
-        )
+        variance = VARIANCES[model.family.name]
+        return f"the dispersion was σ² = {number(model.dispersion)} (variance {variance})"
     if model.family.has_shape:
         symbol, variance = SHAPES[model.family.name]
         how = "" if model.family.estimates_shape else ", held"

@@ -101,6 +101,12 @@ class ResponseReader:
     def check(self, response: Response) -> None:
         """Refuse values outside of the family's range, and responses without a maximum of the
         likelihood."""
+        self.check_range(response)
+        if self.family is not None:
+            self._check_varies(self._kept(response.y), self.family)
+
+    def check_range(self, response: Response) -> None:
+        """Refuse values outside of the family's range."""
         family, y = self.family, self._kept(response.y)
         if family is None:
             return
@@ -112,7 +118,6 @@ class ResponseReader:
             self._refuse(y <= 0, y, f"the {family.words} family has positive values only")
         elif family.name == "beta":
             self._check_open(y)
-        self._check_varies(y, family)
 
     # --- Reading ---
 

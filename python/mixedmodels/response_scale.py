@@ -41,7 +41,8 @@ class Scale:
 
     def ends(self, low: Array, high: Array) -> tuple[Array, Array]:
         """The ends of intervals, the lower first: links such as 1/μ turn them round."""
-        ends = self.mean(low), self.mean(high)
+        with np.errstate(over="ignore"):  # an end beyond the range of exp is infinite
+            ends = self.mean(low), self.mean(high)
         return np.minimum(*ends), np.maximum(*ends)
 
 

@@ -134,7 +134,7 @@ def vcov_robust(
     """Documented at `Inference.vcov_robust`."""
     if not isinstance(model, Linear):
         raise ArgumentError(
-            "cluster-robust standard errors are there for linear models only; a generalised mixed "
+            "cluster-robust standard errors are there for linear models only; a generalised "
             "model's own are m.bse (or a bootstrap: mm.bootstrap)"
         )
     kind = _checked_type(type)

@@ -45,7 +45,7 @@ def summarize_generalised_mixed(
         data=describe_rows(model),
         family=family_line(model),
         method=approximation(model),
-        weights=INFORMATION[model.criterion] if laplace else "",
+        information=INFORMATION[model.criterion] if laplace else "",
         criteria={
             "AIC": model.aic,
             "BIC": model.bic,

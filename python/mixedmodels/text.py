@@ -32,8 +32,10 @@ def decimals(values: Iterable[float], digits: int, missing: str = "NaN") -> list
 
     >>> decimals([612.0899, 35.07166, 654.941], 4)
     ['612.09', '35.07', '654.94']
+    >>> decimals([-0.0, 1.25], 3)
+    ['0.00', '1.25']
     """
-    numbers = [float(v) for v in values]
+    numbers = [float(v) + 0.0 for v in values]  # zero without its sign
     finite = [_scientific(v, digits) for v in numbers if math.isfinite(v)]
     if not finite:
         return [_special(v, missing) for v in numbers]

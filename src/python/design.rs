@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// Products of rows and columns below which a fit is over in milliseconds.
 const SHORT: usize = 300_000;
+/// Passes of a generalised fit for one of a linear one.
+const PASSES: usize = 10;
 /// Random effects below which a fit is over in milliseconds.
 const FEW: usize = 400;
 
@@ -290,7 +292,11 @@ impl PyDesign {
             .map(|modes| modes.as_ref().map(values).transpose())
             .collect::<PyResult<_>>()?;
         let design = self.design.clone();
-        let out = supervise(py, manner(&self.design, None, None), move |team, _| {
+        let manner = Manner {
+            short: products(&self.design) < SHORT,
+            ..manner(&self.design, None, None)
+        };
+        let out = supervise(py, manner, move |team, _| {
             Ok(predictor::linear_predictor(&design, &beta, &modes, team))
         })?;
         Ok(PyArray1::from_vec(py, out))
@@ -357,30 +363,46 @@ fn optimizer_named(name: &str) -> PyResult<Optimizer> {
 
 /// Threads and supervision for a design's size.
 pub fn manner(design: &Design, n_threads: Option<usize>, callback: Option<Py<PyAny>>) -> Manner {
-    let columns = design.fixed.len()
-        + 1
-        + design
-            .terms
-            .iter()
-            .map(|term| term.columns.len())
-            .sum::<usize>();
-    let effects: usize = design
-        .terms
-        .iter()
-        .map(|term| design.groupings[term.grouping].levels * term.columns.len())
-        .sum();
-    let short = design.table.n().saturating_mul(columns) < SHORT && effects < FEW;
+    let short = products(design) < SHORT && effects(design).sum::<usize>() < FEW;
     Manner {
-        threads: if short {
-            1
-        } else {
-            n_threads
-                .filter(|&threads| threads > 0)
-                .unwrap_or_else(default_threads)
-        },
+        threads: if short { 1 } else { threads(n_threads) },
         short,
         callback,
     }
+}
+
+/// The same for a generalised model, whose fit makes a hundred passes over the rows; threads are of use
+/// once a pass takes much longer than to start them, or the complement is large.
+pub fn manner_of_passes(
+    design: &Design,
+    n_threads: Option<usize>,
+    callback: Option<Py<PyAny>>,
+) -> Manner {
+    let (products, total) = (products(design), effects(design).sum::<usize>());
+    let rest = total - effects(design).max().unwrap_or(0);
+    let alone = products < SHORT && rest < FEW;
+    Manner {
+        threads: if alone { 1 } else { threads(n_threads) },
+        short: products < SHORT / PASSES && total < FEW,
+        callback,
+    }
+}
+
+/// Products of rows and columns.
+fn products(design: &Design) -> usize {
+    let columns = design.terms.iter().map(|term| term.columns.len());
+    let columns = design.fixed.len() + 1 + columns.sum::<usize>();
+    design.table.n().saturating_mul(columns)
+}
+
+/// Random effects of every term.
+fn effects(design: &Design) -> impl Iterator<Item = usize> + '_ {
+    let terms = design.terms.iter();
+    terms.map(|term| design.groupings[term.grouping].levels * term.columns.len())
+}
+
+fn threads(wanted: Option<usize>) -> usize {
+    (wanted.filter(|&threads| threads > 0)).unwrap_or_else(default_threads)
 }
 
 /// Fit under supervision.

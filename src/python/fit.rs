@@ -1,6 +1,7 @@
 //! `Fit`: a fitted model's numbers, and the criterion at any θ.
 
 use super::design::{fit, numbers, with_response};
+use super::estimates::estimates;
 use super::supervise::{supervise, Manner};
 use crate::columns::Design;
 use crate::describe;
@@ -43,19 +44,8 @@ impl PyFit {
     }
 }
 
-macro_rules! numbers {
-    ($($name:ident: $kind:ty),* $(,)?) => {
-        #[pymethods]
-        impl PyFit {
-            $(#[getter]
-            fn $name(&self) -> $kind {
-                self.fit.$name
-            })*
-        }
-    };
-}
-
-numbers! {
+estimates! {
+    PyFit;
     reml: bool, sigma: f64, criterion: f64, log_det_l: f64, log_det_rx: f64, pwrss: f64, wrss: f64, ussq: f64,
     evaluations: usize, iterations: usize, singular: bool, gradient_norm: f64, decrement: f64,
     residual_check: f64, seconds: f64,
@@ -64,70 +54,9 @@ numbers! {
 #[pymethods]
 impl PyFit {
     #[getter]
-    fn n(&self) -> usize {
-        self.fit.system.n
-    }
-
-    #[getter]
-    fn rank(&self) -> usize {
-        self.fit.system.rank()
-    }
-
-    #[getter]
-    fn dropped(&self) -> Vec<usize> {
-        self.fit.system.dropped.clone()
-    }
-
-    #[getter]
-    fn theta<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
-        PyArray1::from_slice(py, &self.fit.theta)
-    }
-
-    #[getter]
-    fn beta<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
-        PyArray1::from_slice(py, &self.fit.beta)
-    }
-
-    #[getter]
-    fn multipliers<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
-        PyArray1::from_slice(py, &self.fit.multipliers)
-    }
-
-    #[getter]
     fn vcov<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let p = self.fit.beta.len();
         PyArray1::from_slice(py, &self.fit.vcov).reshape([p, p])
-    }
-
-    #[getter]
-    fn modes<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyArray2<f64>>>> {
-        let terms = self.design.terms.iter().zip(&self.fit.modes);
-        terms
-            .map(|(term, modes)| {
-                let levels = self.design.groupings[term.grouping].levels;
-                PyArray1::from_slice(py, modes).reshape([levels, term.columns.len()])
-            })
-            .collect()
-    }
-
-    #[getter]
-    fn reason(&self) -> &'static str {
-        self.fit.reason.text()
-    }
-
-    #[getter]
-    fn converged(&self) -> bool {
-        self.fit.reason.converged() && !self.fit.multipliers.iter().any(|&value| value < 0.0)
-    }
-
-    #[getter]
-    fn messages(&self) -> Vec<String> {
-        self.fit.messages.clone()
-    }
-
-    #[getter]
-    fn optimizer(&self) -> &'static str {
-        self.fit.optimizer.name()
     }
 
     /// σ²ΛM⁻¹Λ' on the diagonal, per term (levels, q, q).

@@ -1,6 +1,7 @@
 //! `GeneralizedFit`: a fitted generalised model's numbers, and its criterion at any parameters.
 
-use super::design::{check, manner, numbers, settings, PyDesign};
+use super::design::{check, manner_of_passes, numbers, settings, PyDesign};
+use super::estimates::estimates;
 use super::family::PyFamily;
 use super::supervise::{supervise, Manner};
 use crate::columns::Design;
@@ -8,13 +9,9 @@ use crate::error::Error;
 use crate::evaluate_laplace::{self, Point};
 use crate::glmm::{self, GeneralizedFit};
 use crate::laplace::{Model, Weights};
-use crate::parallel::default_threads;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
 use std::sync::Arc;
-
-/// So few rows that a fit which needs every evaluation allowed is still over in no time.
-const FEW_ROWS: usize = 500;
 
 #[pyclass(name = "GeneralizedFit", module = "mixedmodels._core", frozen)]
 pub struct PyGeneralizedFit {
@@ -23,19 +20,8 @@ pub struct PyGeneralizedFit {
     pub n_threads: Option<usize>,
 }
 
-macro_rules! numbers {
-    ($($name:ident: $kind:ty),* $(,)?) => {
-        #[pymethods]
-        impl PyGeneralizedFit {
-            $(#[getter]
-            fn $name(&self) -> $kind {
-                self.fit.$name
-            })*
-        }
-    };
-}
-
-numbers! {
+estimates! {
+    PyGeneralizedFit;
     sigma: f64, criterion: f64, log_det_l: f64, log_det_rx: f64, wrss: f64, ussq: f64,
     evaluations: usize, iterations: usize, singular: bool, gradient_norm: f64, decrement: f64,
     residual_check: f64, seconds: f64,
@@ -72,11 +58,11 @@ impl PyDesign {
         };
         let design = self.design.clone();
         let own = design.clone();
-        let mut manner = manner(&design, n_threads, callback);
-        manner.short &= design.table.n() < FEW_ROWS;
-        let fit = supervise(py, manner, move |team, report| {
-            glmm::fit(&own, model, &settings, report, team)
-        })?;
+        let fit = supervise(
+            py,
+            manner_of_passes(&design, n_threads, callback),
+            move |team, report| glmm::fit(&own, model, &settings, report, team),
+        )?;
         Ok(PyGeneralizedFit {
             design,
             fit: Arc::new(fit),
@@ -98,31 +84,6 @@ fn weights_named(name: &str) -> PyResult<Weights> {
 
 #[pymethods]
 impl PyGeneralizedFit {
-    #[getter]
-    fn n(&self) -> usize {
-        self.fit.system.n
-    }
-
-    #[getter]
-    fn rank(&self) -> usize {
-        self.fit.system.rank()
-    }
-
-    #[getter]
-    fn dropped(&self) -> Vec<usize> {
-        self.fit.system.dropped.clone()
-    }
-
-    #[getter]
-    fn theta<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
-        PyArray1::from_slice(py, &self.fit.theta)
-    }
-
-    #[getter]
-    fn beta<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
-        PyArray1::from_slice(py, &self.fit.beta)
-    }
-
     /// The family's dispersion parameter; NaN where it has none.
     #[getter]
     fn dispersion(&self) -> f64 {
@@ -147,47 +108,11 @@ impl PyGeneralizedFit {
         self.fit.model.nodes
     }
 
-    #[getter]
-    fn multipliers<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
-        PyArray1::from_slice(py, &self.fit.multipliers)
-    }
-
     /// Covariance of β with θ taken as known.
     #[getter]
     fn conditional_vcov<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let p = self.fit.beta.len();
         PyArray1::from_slice(py, &self.fit.conditional_vcov).reshape([p, p])
-    }
-
-    #[getter]
-    fn modes<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyArray2<f64>>>> {
-        let shapes = self.design.terms.iter().zip(&self.fit.modes);
-        shapes
-            .map(|(term, modes)| {
-                let levels = self.design.groupings[term.grouping].levels;
-                PyArray1::from_slice(py, modes).reshape([levels, term.columns.len()])
-            })
-            .collect()
-    }
-
-    #[getter]
-    fn reason(&self) -> &'static str {
-        self.fit.reason.text()
-    }
-
-    #[getter]
-    fn converged(&self) -> bool {
-        self.fit.reason.converged() && !self.fit.multipliers.iter().any(|&value| value < 0.0)
-    }
-
-    #[getter]
-    fn messages(&self) -> Vec<String> {
-        self.fit.messages.clone()
-    }
-
-    #[getter]
-    fn optimizer(&self) -> &'static str {
-        self.fit.optimizer.name()
     }
 
     /// −2 log-likelihood at the user's θ, β and dispersion.
@@ -255,11 +180,7 @@ impl PyGeneralizedFit {
 
 impl PyGeneralizedFit {
     pub fn manner(&self) -> Manner {
-        let mut manner = manner(&self.design, self.n_threads, None);
-        if !manner.short {
-            manner.threads = self.n_threads.unwrap_or_else(default_threads);
-        }
-        manner
+        manner_of_passes(&self.design, self.n_threads, None)
     }
 
     /// Work with the fit under supervision.

@@ -2,6 +2,7 @@
 
 mod design;
 mod errors;
+mod estimates;
 mod family;
 mod fit;
 mod generalized;
