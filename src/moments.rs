@@ -59,9 +59,11 @@ fn unit(pirls: &Pirls<'_>) -> f64 {
     let (family, n) = (&pirls.family, pirls.eta.len() as f64);
     let eta = pirls.eta.iter().sum::<f64>() / n;
     let mean = family.mean(eta);
-    let room = match family.name() {
-        "binomial" | "beta" => mean.min(1.0 - mean),
-        _ => mean,
+    let proportion = family.variance(1.0) == 0.0;
+    let room = if proportion {
+        mean.min(1.0 - mean)
+    } else {
+        mean
     };
     let unit = (room / family.mean_slope(eta)).abs();
     if unit.is_normal() {
