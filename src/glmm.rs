@@ -27,6 +27,8 @@ use crate::system::System;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// Relative difference that is rounding, not a change of sign.
+const TURNED: f64 = 1e-8;
 /// Starting values tried, each a tenth of the one before.
 const ATTEMPTS: usize = 8;
 /// Range of the log of a dispersion parameter to start from.
@@ -259,7 +261,8 @@ fn finish(
     mut messages: Vec<String>,
     began: Instant,
 ) -> Result<GeneralizedFit> {
-    let found = problem.settle(&outcome.theta)?;
+    let parameters = upright(&system, &outcome.theta)?;
+    let found = problem.settle(&parameters)?;
     let residual_check = problem.residual_check()?;
     let multipliers = multipliers::smallest(&system, &outcome);
     if multipliers.iter().any(|&value| value < 0.0) && outcome.reason.converged() {
@@ -288,12 +291,7 @@ fn finish(
         log_det_rx: log_det_e + 2.0 * system.basis.log_det(&system.coordinates),
         wrss,
         ussq: pirls.at.u.dot(&pirls.at.u),
-        modes: modes::by_term(
-            &system,
-            &spherical(&system, &pirls.at.u),
-            &outcome.theta,
-            1.0,
-        ),
+        modes: modes::by_term(&system, &spherical(&system, &pirls.at.u), &parameters, 1.0),
         evaluations: problem.evaluations,
         iterations: outcome.iterations,
         reason: outcome.reason,
@@ -307,13 +305,28 @@ fn finish(
         seconds: began.elapsed().as_secs_f64(),
         family: pirls.family,
         at: pirls.at,
-        internal: outcome.theta,
+        internal: parameters,
         settings: settings.clone(),
         model,
         system,
         observations,
         responses,
     })
+}
+
+/// The optimiser's parameters with θ turned to where the user's θ comes from: non-negative diagonals.
+fn upright(system: &System, parameters: &[f64]) -> Result<Vec<f64>> {
+    let theta = &parameters[..system.parameters];
+    let turned = from_user(system, &multipliers::to_user(system, theta))?;
+    let same = theta
+        .iter()
+        .zip(&turned)
+        .all(|(a, b)| (a - b).abs() <= TURNED * b.abs());
+    let mut upright = parameters.to_vec();
+    if !same {
+        upright[..theta.len()].copy_from_slice(&turned);
+    }
+    Ok(upright)
 }
 
 /// σ²ΛM⁻¹Λ' on the diagonal, per public term: levels × effects × effects.

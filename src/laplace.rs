@@ -27,8 +27,10 @@ use crate::quadrature::{self, Grid};
 use crate::restricted::lambdas;
 use crate::system::System;
 
-/// Multiplications of one factorisation up to which one more step is worth its digits.
+/// Multiplications of one factorisation up to which one more step is worth its digits, and rows up to which
+/// two are.
 const SMALL: f64 = 1e8;
+const FEW: usize = 5000;
 
 /// A refinement that changes more shows a wrong factor.
 const REFINEMENT: f64 = 1e-7;
@@ -333,7 +335,12 @@ impl Criterion for Laplace<'_, '_> {
     }
 
     fn polishing(&self) -> usize {
-        usize::from(self.pirls.system.symbolic.flops() < SMALL)
+        let rows = self.pirls.observations.n;
+        match self.pirls.system.symbolic.flops() {
+            flops if flops > SMALL => 0,
+            _ if rows > FEW => 1,
+            _ => 2,
+        }
     }
 
     fn approximate(&self) -> bool {
