@@ -29,38 +29,22 @@ impl Laplace<'_, '_> {
     pub fn slopes(&mut self) -> Result<Slopes> {
         let (team, found) = (self.team, self.settle(&self.parameters.clone())?);
         let (leverages, corrections) = self.leverages()?;
-        let mut rho = self.slopes_of_log_det(&leverages);
-        let score = &self.pirls.rows.score;
-        let missing = 2.0 * (1.0 - found.kappa);
-        (rho.iter_mut().zip(score)).for_each(|(v, s)| *v += missing * s);
+        let rho = self.rho(&leverages, found.kappa);
         let a = self.response_of_modes(&rho, corrections.as_ref())?;
         let along = self.pirls.predictor(&a, false, team);
-        let observed = &self.pirls.rows.observed;
-        let v_hat = rho
-            .iter()
-            .zip(&along)
-            .zip(observed)
-            .map(|((rho, a), w)| rho - w * a);
-        let v_hat: Vec<f64> = v_hat.collect();
-        let scores = self.pirls.gather(score, team);
+        let rows = rho.iter().zip(&along).zip(&self.pirls.rows.observed);
+        let v_hat: Vec<f64> = rows.map(|((rho, a), w)| rho - w * a).collect();
+        let scores = self.pirls.gather(&self.pirls.rows.score, team);
         let images = self.pirls.gather(&v_hat, team);
         let (g, scale) = self.g(&scores, &images)?;
-        let system = self.pirls.system;
-        let directions = match &self.maps {
-            Some(maps) => of_maps(system, maps, &self.parameters),
-            None => of_optimiser(system, &self.parameters),
-        };
+        let directions = self.directions();
         let mut gradient: Vec<f64> = directions.iter().map(|d| d.slope(&g)).collect();
         if let Some(corrections) = &corrections {
             let gamma = self.gamma(corrections, (&scores, &images), &a.u);
             gradient = directions.iter().map(|d| slope_of(d, &gamma)).collect();
         }
         if !self.pirls.joint {
-            let score = corrections
-                .as_ref()
-                .map_or(score, |corrections| &corrections.scores);
-            let slope: Vec<f64> = v_hat.iter().zip(score).map(|(v, s)| v - 2.0 * s).collect();
-            gradient.extend(self.pirls.observations.fixed_products(&slope, team));
+            gradient.extend(self.fixed_slopes(&v_hat, corrections.as_ref()));
         }
         let dispersion = match self.model.dispersed() {
             true => Some(self.dispersion_slope(&leverages, &along, corrections.as_ref())?),
@@ -95,17 +79,33 @@ impl Laplace<'_, '_> {
         Ok((corrections.leverages.clone(), Some(corrections)))
     }
 
-    /// v: leverages times the slope of the weights.
-    fn slopes_of_log_det(&self, leverages: &[f64]) -> Vec<f64> {
+    /// ρ = v + 2(1 − κ)s, v the leverages times the slopes of the weights.
+    fn rho(&self, leverages: &[f64], kappa: f64) -> Vec<f64> {
+        let rows = &self.pirls.rows;
         let slope = match self.model.weights {
-            Weights::Fisher => &self.pirls.rows.weight_slope,
-            Weights::Observed => &self.pirls.rows.observed_slope,
+            Weights::Fisher => &rows.weight_slope,
+            Weights::Observed => &rows.observed_slope,
         };
-        leverages
-            .iter()
-            .zip(slope)
-            .map(|(h, slope)| h * slope)
+        let missing = 2.0 * (1.0 - kappa);
+        let each = leverages.iter().zip(slope).zip(&rows.score);
+        each.map(|((h, slope), s)| h * slope + missing * s)
             .collect()
+    }
+
+    /// ∂(λ̃λ̃')/∂θ.
+    fn directions(&self) -> Vec<Direction> {
+        let system = self.pirls.system;
+        match &self.maps {
+            Some(maps) => of_maps(system, maps, &self.parameters),
+            None => of_optimiser(system, &self.parameters),
+        }
+    }
+
+    /// X'(v̂ − 2s), with the scores s̄ of a quadrature.
+    fn fixed_slopes(&self, v_hat: &[f64], corrections: Option<&Corrections>) -> Vec<f64> {
+        let score = corrections.map_or(&self.pirls.rows.score, |corrections| &corrections.scores);
+        let slope: Vec<f64> = v_hat.iter().zip(score).map(|(v, s)| v - 2.0 * s).collect();
+        self.pirls.observations.fixed_products(&slope, self.team)
     }
 
     /// ∂d/∂λ̃ of a quadrature, r × q: Σⱼ [v̂ⱼû' + sⱼa'] and its corrections.
