@@ -142,6 +142,7 @@ pub fn fit_responses(
     let theta = parameters[..system.parameters].to_vec();
     let (mut outcome, mut messages) = optimise(&mut problem, settings, parameters, report, began)?;
     if start.is_none() && settings.start.is_none() && may_have_several_minima(&problem) {
+        let place = problem.place();
         let other = elsewhere(&mut problem, &theta)
             .and_then(|start| optimise(&mut problem, settings, start, report, began));
         match other {
@@ -149,7 +150,7 @@ pub fn fit_responses(
             Ok((other, more)) if other.criterion < outcome.criterion - LOWER => {
                 (outcome, messages) = (other, more);
             }
-            _ => {}
+            _ => problem.return_to(place),
         }
     }
     let data = (system.clone(), observations.clone(), responses.clone());

@@ -120,6 +120,16 @@ impl<'s, 'a> Laplace<'s, 'a> {
         parameters
     }
 
+    /// Take leave of a point: where the modes were, and how they move from there.
+    pub fn place(&mut self) -> (Unknowns, Option<Moves>) {
+        (self.pirls.at.clone(), self.moves.take())
+    }
+
+    /// Return to a point, so that the next modes are looked for from there.
+    pub fn return_to(&mut self, (at, moves): (Unknowns, Option<Moves>)) {
+        (self.pirls.at, self.moves, self.found) = (at, moves, None);
+    }
+
     /// Another dispersion parameter.
     pub fn take_dispersion(&mut self, value: f64) {
         let rows = self.pirls.responses.of(0..self.pirls.observations.n);

@@ -20,8 +20,9 @@ use crate::working::WorkingSums;
 const LAST: f64 = 1e-14;
 /// Share of the penalised deviance that it does not resolve itself.
 const RESOLUTION: f64 = 1e-16;
-/// A point whose next step would be shorter is the mode.
-const NEGLIGIBLE: f64 = 1e-20;
+/// A point whose next step would be shorter is the mode: the gradient, which is differenced for the Hessian,
+/// sees the step's length itself, not its square.
+const NEGLIGIBLE: f64 = 1e-24;
 /// Multiplications of a factorisation, for one row, that are worth more passes over the rows; and how the
 /// squared length of the steps must shrink meanwhile.
 const EXPENSIVE: f64 = 10.0;

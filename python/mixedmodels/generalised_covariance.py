@@ -1,4 +1,4 @@
-"""The covariance matrix of all parameters of a generalised mixed model, from the exact Hessian.
+"""The covariance matrix of all parameters of a generalised mixed model, from the Hessian.
 
 (θ̂, β̂, log dispersion) has covariance 2H⁻¹, H the Hessian of −2 log-likelihood. At a singular fit
 directions in which H is zero (the correlations of an effect without variance) count as known.
