@@ -370,7 +370,7 @@ pub fn conditional_covariances(fit: &GeneralizedFit, team: &Team) -> Result<Vec<
     let system = &fit.system;
     let mut problem = fit.problem(team)?;
     problem.find(&fit.internal)?;
-    let factor = problem.factor();
+    let factor = problem.factor_mut();
     factor.invert(team)?;
     let blocks = |group: usize| match group {
         0 => factor.leading_inverses(),

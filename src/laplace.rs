@@ -138,7 +138,12 @@ impl<'s, 'a> Laplace<'s, 'a> {
     }
 
     /// The factor of M.
-    pub fn factor(&mut self) -> &mut Penalised<'s> {
+    pub(crate) fn factor(&self) -> &Penalised<'s> {
+        self.other.as_ref().unwrap_or(&self.pirls.newton)
+    }
+
+    /// The same, to be inverted.
+    pub fn factor_mut(&mut self) -> &mut Penalised<'s> {
         match &mut self.other {
             Some(factor) => factor,
             None => &mut self.pirls.newton,
@@ -169,8 +174,7 @@ impl<'s, 'a> Laplace<'s, 'a> {
         let rest = match &self.grid {
             None => first + pirls.at.u.dot(&pirls.at.u),
             Some(grid) => {
-                let factor = self.other.as_ref().unwrap_or(&pirls.newton);
-                self.constant + quadrature::criterion(pirls, factor, grid, self.team)?
+                self.constant + quadrature::criterion(pirls, self.factor(), grid, self.team)?
             }
         };
         let criterion = rest + log_det;

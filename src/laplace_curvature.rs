@@ -52,7 +52,7 @@ impl Laplace<'_, '_> {
         levels.for_each(|(j, out)| fill(j, out));
         along.rest = apply_to_rest(symbolic, directions, &scores.rest).to_vec();
         let (gram, mut half) = pirls.weighted_columns(self.weight(), Some(&along), team)?;
-        let factor = self.other.as_ref().unwrap_or(&pirls.newton);
+        let factor = self.factor();
         factor.forward(&mut half, team);
         let known = half.products(&half);
         factor.backward(&mut half);

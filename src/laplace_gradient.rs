@@ -67,13 +67,11 @@ impl Laplace<'_, '_> {
         if self.pirls.canonical() {
             self.pirls.curvature(team)?;
         }
+        self.factor_mut().invert(team)?;
         let factor = self.factor();
-        factor.invert(team)?;
         let Some(grid) = &self.grid else {
-            let factor = self.other.as_ref().unwrap_or(&self.pirls.newton);
             return Ok((factor.leverages(observations, team)?, None));
         };
-        let factor = self.other.as_ref().unwrap_or(&self.pirls.newton);
         let dispersed = self.model.dispersed();
         let corrections = quadrature::corrections(&self.pirls, factor, grid, dispersed, team)?;
         Ok((corrections.leverages.clone(), Some(corrections)))
@@ -160,11 +158,7 @@ impl Laplace<'_, '_> {
     /// G of every group, and the size of its positive part.
     fn g(&self, scores: &Effects, images: &Effects) -> Result<(Vec<Small>, Vec<f64>)> {
         let team = self.team;
-        let factor = match &self.other {
-            Some(factor) => factor,
-            None => &self.pirls.newton,
-        };
-        let mut g = factor.informations(&self.pirls.sums, team)?;
+        let mut g = self.factor().informations(&self.pirls.sums, team)?;
         let scale = g.iter().map(|g| (0..g.rows).map(|i| g.at(i, i)).sum());
         let scale = scale.collect();
         for (group, g) in g.iter_mut().enumerate() {

@@ -15,6 +15,7 @@ use crate::penalised::Penalised;
 use crate::pirls_solve::Unknowns;
 use crate::system::System;
 use crate::working::WorkingSums;
+use std::borrow::Cow;
 
 /// A step of this squared length (in the metric of M) is the last: what it leaves is its square.
 const LAST: f64 = 1e-14;
@@ -42,6 +43,16 @@ pub struct Rows {
     pub observed: Vec<f64>,
     pub weight_slope: Vec<f64>,
     pub observed_slope: Vec<f64>,
+}
+
+impl Rows {
+    /// Weights of the Newton step: the observed ones, which of a canonical link are Fisher's; none below zero.
+    fn newton(&self, canonical: bool) -> Cow<'_, [f64]> {
+        match canonical {
+            true => Cow::Borrowed(&self.weight),
+            false => self.observed.iter().map(|w| w.max(0.0)).collect(),
+        }
+    }
 }
 
 /// The modes, and the factor that found them.
@@ -185,11 +196,8 @@ impl<'s> Pirls<'s> {
         let (n, offset) = (self.observations.n, &self.observations.offset);
         self.factor_from_data(team)?;
         let mean = self.eta.iter().sum::<f64>() / n as f64;
-        let weight = match self.canonical() {
-            true => &self.rows.weight,
-            false => &self.rows.observed,
-        };
-        let product = |target: f64, i: usize| weight[i].max(0.0) * (target - offset[i]);
+        let weight = self.rows.newton(self.canonical());
+        let product = |target: f64, i: usize| weight[i] * (target - offset[i]);
         let working = |i: usize| self.rows.score[i] + product(self.eta[i], i);
         let even = |i: usize| product(mean, i);
         let starts: [Vec<f64>; 2] = [(0..n).map(working).collect(), (0..n).map(even).collect()];
@@ -283,23 +291,15 @@ impl<'s> Pirls<'s> {
 
     /// The factor at the rows' weights.
     fn factor(&mut self, team: &Team) -> Result<()> {
-        if self.canonical() {
-            let weight = &self.rows.weight;
-            self.sums
-                .update(self.system, self.observations, weight, team)?;
-        } else {
+        if !self.canonical() {
             self.curvature(team)?;
             self.exact = self.rows.observed.iter().all(|w| *w >= 0.0);
-            let weight: Vec<f64> = self.rows.observed.iter().map(|w| w.max(0.0)).collect();
-            self.sums
-                .update(self.system, self.observations, &weight, team)?;
         }
+        let weight = self.rows.newton(self.canonical());
+        self.sums
+            .update(self.system, self.observations, &weight, team)?;
         self.newton.update(self.lambda.clone(), &self.sums, team)?;
         if self.joint {
-            let weight = match self.canonical() {
-                true => self.rows.weight.clone(),
-                false => self.rows.observed.iter().map(|w| w.max(0.0)).collect(),
-            };
             self.border = Some(self.border(&weight, team)?);
         }
         Ok(())
