@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from .inference import Inference
+from .diagnosis import Diagnosis
 from .maketables_protocol import MakeTables
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Description"]
 
 
-class Description(MakeTables, Inference):
+class Description(MakeTables, Diagnosis):
     """Tables of coefficients and of fit, R², and the results in words."""
 
     def coefficients(self, ddf: str | None = None, level: float = 0.95) -> ResultTable:

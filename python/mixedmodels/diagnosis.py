@@ -1,0 +1,155 @@
+"""What a fitted model owes to single rows and groups: leverages, distances, fits without them.
+
+Each in the module it names.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import pandas as pd
+
+from .inference import Inference
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .influence_by_group import Influence
+
+__all__ = ["Diagnosis"]
+
+
+class Diagnosis(Inference):
+    """Leverages, standardised residuals, influence of rows and of groups."""
+
+    # --- Rows ---
+
+    @property
+    def hatvalues(self) -> pd.Series[float]:
+        """Leverages, on the data's own index: the diagonal of the hat matrix.
+
+        hᵢ = ∂η̂ᵢ/∂yᵢ at fixed θ (generalised models: of the working model at the modes): of
+        (x, Λ'z)' in √w-scaled rows, hᵢ = wᵢ(xᵢ, Λ'zᵢ)'J⁻¹(xᵢ, Λ'zᵢ), J = [[X'WX, X'WZΛ], [Λ'Z'WX,
+        Λ'Z'WZΛ + I]] (Demidenko & Stukel 2005, Stat. Med. 24, 893-909). Between 0 and 1; their sum,
+        between p and p + q, is the effective number of coefficients. For an ordinary regression
+        those of R's hatvalues.
+
+        Examples
+        --------
+        >>> import mixedmodels as mm
+        >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", mm.datasets.load("anxiety"))
+        >>> float(round(m.hatvalues.sum(), 2))
+        15.18
+        """
+        from .leverage import hatvalues
+
+        return hatvalues(self)
+
+    def cooks_distance(self) -> pd.Series[float]:
+        """Cook's distance of each row, on the data's own index.
+
+        Dᵢ = (r/(1 − h))² h/(φp), r Pearson's residual at the modes, h its leverage, φ = σ² the
+        dispersion and p the rank of X: by how much (β̂, û) and with them the fit move when the row
+        is left out at fixed θ, as lme4's (and R's) cooks.distance. For refits without the row see
+        `influence`.
+
+        Examples
+        --------
+        >>> import mixedmodels as mm
+        >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", mm.datasets.load("anxiety"))
+        >>> bool(m.cooks_distance().max() < 0.5)
+        True
+        """
+        from .leverage import cooks_distance
+
+        return cooks_distance(self)
+
+    def rstandard(self) -> pd.Series[float]:
+        """Residuals divided by their standard deviation, r/(σ√(1 − h)), on the data's own index.
+
+        r is Pearson's residual of a linear model and the deviance residual of a generalised one, as
+        in R's rstandard.
+        """
+        from .leverage import rstandard
+
+        return rstandard(self)
+
+    def rstudent(self) -> pd.Series[float]:
+        """Studentised residuals, on the data's own index.
+
+        Ordinary regressions: r/(σ₍ᵢ₎√(1 − h)), with the σ of the fit without the row (externally
+        studentised; t distributed on n − p − 1 degrees of freedom). Otherwise Williams's likelihood
+        residuals sign(r)√(r² + h r_P²/(1 − h)) from the deviance residual r and Pearson's r_P
+        (Williams 1987, Appl. Stat. 36, 181-191), of families with a σ divided by it: R's rstudent
+        (a glm's σ is again that without the row) and lme4's (σ of all rows, so that for a linear
+        mixed model they are `rstandard`).
+        """
+        from .leverage import rstudent
+
+        return rstudent(self)
+
+    def dfbetas(self) -> pd.DataFrame:
+        """Change of each coefficient when a row is left out, in standard errors: (rows, p).
+
+        (β̂ − β̂₍ᵢ₎)/(σ₍ᵢ₎√Φ_kk), σ²Φ the covariance matrix of β̂, θ held fixed: in closed form, as R's
+        dfbetas for ordinary regressions. NaN where a column was dropped as collinear. For refits,
+        in which θ changes too, see `influence`.
+
+        Examples
+        --------
+        >>> import mixedmodels as mm
+        >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", mm.datasets.load("anxiety"))
+        >>> m.dfbetas().shape
+        (300, 2)
+        """
+        from .leverage import dfbetas
+
+        return dfbetas(self)
+
+    # --- Groups ---
+
+    def influence(
+        self,
+        group: str | ArrayLike | None = None,
+        method: Literal["exact", "fast"] = "exact",
+        *,
+        n_threads: int | None = None,
+    ) -> Influence:
+        """The fit without each group of rows, and what that changes.
+
+        Parameters
+        ----------
+        group
+            A grouping factor of the model, a column of the data, or labels of the rows. None: each
+            row by itself.
+        method
+            "exact": the model is fitted again without each group, in threads. "fast": β and σ in
+            closed form at the θ of the fit (one step of a generalised model), for groups that share
+            no level of a grouping factor, and for rows.
+        n_threads
+            Threads of the refits; default those of the model.
+
+        Returns
+        -------
+        Influence
+            Frames with one row a group: `.fixef`, `.theta`, `.sigma`, `.dfbetas`,
+            `.cooks_distance`, `.mdffits`, `.covratio`; it prints the most influential groups.
+
+        Raises
+        ------
+        ArgumentError
+            Another method, or groups for which "fast" has no closed form.
+        DataError
+            The column does not exist, or a label is missing.
+
+        Examples
+        --------
+        >>> import mixedmodels as mm
+        >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", mm.datasets.load("anxiety"))
+        >>> without = m.influence("clinic")
+        >>> without.cooks_distance.idxmax()
+        '2'
+        """
+        from .influence_by_group import influence
+
+        return influence(self, group, method, n_threads)
