@@ -18,6 +18,7 @@ __all__ = [
     "chi2_upper",
     "f_upper",
     "normal_quantile",
+    "normal_upper",
     "t_quantile",
     "t_two_sided",
     "trigamma",
@@ -64,6 +65,13 @@ def normal_quantile(p: ArrayLike) -> Array:
     from scipy.special import ndtri
 
     return np.asarray(ndtri(np.asarray(p, dtype=np.float64)))
+
+
+def normal_upper(z: float) -> float:
+    """P(Z > z)."""
+    from scipy.special import ndtr
+
+    return float(ndtr(-z))
 
 
 def t_quantile(p: float, df: ArrayLike) -> Array:
