@@ -113,6 +113,20 @@ class ModelSpec:
         )
         return arguments, table.index
 
+    def random_columns(self, newdata: Any, term: int) -> NDArray[np.float64]:
+        """The columns of a random term, by public position, on new data: shape (rows, q).
+
+        Its grouping factor is not needed.
+        """
+        from . import _core
+
+        table, plan = Table(newdata), self.random[term]
+        evaluator = Evaluator(table, self.formula.text, self.context, self.state)
+        wanted = {v.text: v for v in plan.term.columns.variables}
+        variables = {text: self._variable(v, evaluator) for text, v in wanted.items()}
+        arguments = design_arguments(table.n, variables, plan.plan, [], {})
+        return np.asarray(_core.Design(**arguments).fixed_matrix(), dtype=np.float64)
+
     def _variables(
         self, evaluator: Evaluator, chosen: Sequence[RandomPlan]
     ) -> dict[str, Matrix | Factor]:

@@ -73,14 +73,24 @@ class ReferenceGrid:
     def margins(self, names: Sequence[str], weights: str) -> tuple[Array, Array]:
         """Rows of X, shape (cells, p), and offsets of the combinations of `names`, in the order of
         `levels`; the mean over all other variables."""
+        rows = self.average(np.column_stack([self.X, self.offset]), names, weights)
+        return rows[:, :-1], rows[:, -1]
+
+    def average(self, values: Array, names: Sequence[str], weights: str) -> Array:
+        """Values of the grid's cells, shape (cells, k) → of the combinations of `names`, in the
+        order of `levels`; the mean over all other variables."""
         kept = [list(self.axes).index(name) for name in names[::-1]]
         others = [j for j in range(len(self.axes)) if j not in kept]
         sizes = [len(axis) for axis in self.axes.values()]
-        cube = np.column_stack([self.X, self.offset]).reshape(*sizes, -1)
-        cube = cube.transpose(*kept, *others, len(sizes))
+        cube = values.reshape(*sizes, -1).transpose(*kept, *others, len(sizes))
         share = self._shares(others, weights)
-        rows = np.einsum("cap,a->cp", cube.reshape(-1, len(share), cube.shape[-1]), share)
-        return rows[:, :-1], rows[:, -1]
+        blocks = cube.reshape(-1, len(share), cube.shape[-1])
+        return np.asarray(np.einsum("cap,a->cp", blocks, share))
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The cells, one a row, as data that the formula can be evaluated on."""
+        return _table(self.axes)
 
     def _shares(self, others: Sequence[int], weights: str) -> Array:
         """What each combination of the variables averaged over counts; they add to 1."""
@@ -106,13 +116,17 @@ class ReferenceGrid:
         return np.broadcast_to(counts, [len(axis) for axis in axes]).astype(float).ravel()
 
 
-def reference_grid(model: FittedModel, at: Mapping[str, Any] | None = None) -> ReferenceGrid:
+def reference_grid(
+    model: FittedModel, at: Mapping[str, Any] | None = None, *, random: bool = False
+) -> ReferenceGrid:
     """The grid of a model's fixed part.
 
     Parameters
     ----------
     at
         Variable → its values on the grid, in place of all levels or of the mean.
+    random
+        True: also over the variables of the random terms' columns (not their groups).
 
     Raises
     ------
@@ -130,7 +144,7 @@ def reference_grid(model: FittedModel, at: Mapping[str, Any] | None = None) -> R
         )
     if not (at is None or isinstance(at, Mapping)):
         raise ArgumentError(f"at is {at!r}; expected a dict of variables and their values")
-    axes = _axes(model, spec, dict(at or {}))
+    axes = _axes(model, spec, dict(at or {}), random)
     rows = int(np.prod([len(axis) for axis in axes.values()], dtype=np.int64))
     if rows * len(spec.fixed.columns) > LARGEST:
         sizes = ", ".join(f"{name} {len(axis)}" for name, axis in axes.items())
@@ -142,12 +156,12 @@ def reference_grid(model: FittedModel, at: Mapping[str, Any] | None = None) -> R
     return ReferenceGrid(axes, X, offset)
 
 
-def _axes(model: FittedModel, spec: ModelSpec, at: dict[str, Any]) -> dict[str, Axis]:
-    columns = named_columns(spec, Table(model._call.data))
+def _axes(model: FittedModel, spec: ModelSpec, at: dict[str, Any], random: bool) -> dict[str, Axis]:
+    columns = named_columns(spec, Table(model._call.data), random=random)
     unknown = [name for name in at if name not in columns]
     if unknown:
         raise ArgumentError(f"at: {not_a_variable(str(unknown[0]), list(columns))}")
-    in_factor = {name for e in _expressions(spec) for name in _inside_factor(e.node)}
+    in_factor = {name for e in _expressions(spec, random) for name in _inside_factor(e.node)}
     rows = model._matrices.rows
     return {
         name: _axis(column, rows, name in in_factor, at.get(name))
@@ -155,17 +169,20 @@ def _axes(model: FittedModel, spec: ModelSpec, at: dict[str, Any]) -> dict[str, 
     }
 
 
-def named_columns(spec: ModelSpec, table: Table) -> dict[str, Column]:
-    """The columns that the fixed part and the offsets are made of, in the formula's order."""
-    names = dict.fromkeys(name for e in _expressions(spec) for name in e.names())
+def named_columns(spec: ModelSpec, table: Table, *, random: bool = False) -> dict[str, Column]:
+    """The columns that the fixed part, the offsets and, if `random`, the random terms' columns are
+    made of, in the formula's order."""
+    names = dict.fromkeys(name for e in _expressions(spec, random) for name in e.names())
     columns = {name: _column(name, table, spec.context) for name in names}
     return {name: column for name, column in columns.items() if column is not None}
 
 
-def _expressions(spec: ModelSpec) -> list[Expression]:
+def _expressions(spec: ModelSpec, random: bool) -> list[Expression]:
     argument = spec.offset_argument
     given = [argument] if isinstance(argument, Expression) else []
-    return [*spec.formula.fixed.variables, *spec.formula.offsets, *given]
+    terms = spec.formula.random if random else ()
+    varying = [variable for term in terms for variable in term.columns.variables]
+    return [*spec.formula.fixed.variables, *spec.formula.offsets, *given, *varying]
 
 
 def not_a_variable(name: str, names: Sequence[str]) -> str:
@@ -258,23 +275,27 @@ def _evaluate(
     """X and the offset of every cell."""
     from . import _core
 
-    positions = _combinations([len(axis) for axis in axes.values()])
-    columns = {
-        name: pd.Series(axis.values.take(position))
-        for (name, axis), position in zip(axes.items(), positions, strict=True)
-    }
-    table = pd.DataFrame(columns, index=pd.RangeIndex(rows))
     given = 0.0
     if isinstance(spec.offset_argument, str):
         given = _mean_of_given_offset(model, spec)
         spec = replace(spec, offset_argument=None)
-    arguments, _ = spec.new_arguments(table, random=False)
+    arguments, _ = spec.new_arguments(_table(axes), random=False)
     offset = np.zeros(rows) if arguments["offset"] is None else arguments["offset"]
     X = np.asarray(_core.Design(**(arguments | {"offset": None})).fixed_matrix(), dtype=float)
     if not (np.isfinite(X).all() and np.isfinite(offset).all()):
         held = ", ".join(f"{a.name} = {a.labels[0]}" for a in axes.values() if a.codes is None)
         raise ArgumentError(f"the model cannot be evaluated on the reference grid, with {held}")
     return X, offset + given
+
+
+def _table(axes: Mapping[str, Axis]) -> pd.DataFrame:
+    positions = _combinations([len(axis) for axis in axes.values()])
+    columns = {
+        name: pd.Series(axis.values.take(position))
+        for (name, axis), position in zip(axes.items(), positions, strict=True)
+    }
+    rows = int(np.prod([len(axis) for axis in axes.values()], dtype=np.int64))
+    return pd.DataFrame(columns, index=pd.RangeIndex(rows))
 
 
 def _mean_of_given_offset(model: FittedModel, spec: ModelSpec) -> float:
