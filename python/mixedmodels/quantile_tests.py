@@ -1,0 +1,206 @@
+"""Does the response look like the model's simulations? `m.quantile_tests()`.
+
+Rows that share a random effect are not independent, so the usual p-values of uniformity would find
+fault with every model of few groups. Here each simulated response is put in the place of the
+observed one in turn: under the model all k + 1 are exchangeable, and the rank of the observed
+response's statistic among the k others is an exact p-value but for the parameters being estimated
+(Barnard 1963; Besag & Clifford 1989), which makes the tests slightly conservative.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .quantile_residuals import discrete, observed, simulated, uniforms
+from .text import escape, html_table, right_table
+
+if TYPE_CHECKING:
+    from .fitted import FittedModel
+
+__all__ = ["QuantileTests", "SimulationTest", "quantile_tests"]
+
+Array = NDArray[np.float64]
+Ranks = NDArray[np.int32]
+
+MOST = 20_000  # rows tested
+BLOCK = 2_000  # rows ranked at a time
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationTest:
+    """One statistic of the response, against the same of the simulated responses.
+
+    Attributes
+    ----------
+    observed, expected
+        Of the response; the mean over simulated responses.
+    p_value
+        Rank of the observed among the simulated ones; at least 1/(nsim + 1).
+    """
+
+    observed: float
+    expected: float
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class QuantileTests:
+    """What DHARMa's users look at, as tests of the whole response.
+
+    Attributes
+    ----------
+    uniformity
+        Kolmogorov's distance of the quantile residuals from the uniform distribution (0 to 1); the
+        test asks whether it is too large.
+    dispersion
+        Mean squared deviation from the simulated mean in units of the simulated variance, row by
+        row: above 1 the response varies more than the model has it. Two-sided.
+    outliers
+        Rows outside of all simulated responses; the test asks whether they are too many.
+    zeros
+        Rows with a response of zero, two-sided; None where the response is not counted.
+    nsim, nobs
+        Simulated responses; rows tested (evenly spaced ones where there are more than 20,000).
+    """
+
+    uniformity: SimulationTest
+    dispersion: SimulationTest
+    outliers: SimulationTest
+    zeros: SimulationTest | None
+    nsim: int
+    nobs: int
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a test: observed, expected, p_value."""
+        found = {
+            field.name: test
+            for field in fields(self)
+            if isinstance(test := getattr(self, field.name), SimulationTest)
+        }
+        rows = [(test.observed, test.expected, test.p_value) for test in found.values()]
+        columns = ["observed", "expected", "p_value"]
+        return pd.DataFrame(rows, index=list(found), columns=columns)
+
+    @property
+    def _title(self) -> str:
+        return (
+            f"The response against {self.nsim} responses simulated from the model "
+            f"({self.nobs} rows)"
+        )
+
+    def _cells(self) -> list[list[str]]:
+        return [
+            [f"{row.observed:.4g}", f"{row.expected:.4g}", f"{row.p_value:.3g}"]
+            for row in self.to_frame().itertuples()
+        ]
+
+    def __str__(self) -> str:
+        frame = self.to_frame()
+        table = right_table(["observed", "expected", "p"], self._cells(), list(frame.index))
+        return f"{self._title}\n{table}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        header, names = ["observed", "expected", "p"], list(self.to_frame().index)
+        return f"<p>{escape(self._title)}</p>{html_table(header, self._cells(), names)}"
+
+
+def quantile_tests(
+    model: FittedModel, nsim: int = 250, seed: int = 0, *, use_u: bool = False
+) -> QuantileTests:
+    """Documented at `Diagnosis.quantile_tests`."""
+    rows = _rows(model.nobs)
+    y = observed(model)[rows, None]
+    # a copy of the rows tested: the simulated block itself is let go
+    simulations = [block[rows].copy() for block in simulated(model, nsim, seed, use_u)]
+    responses = np.concatenate([y, *simulations], axis=1)
+    below, ties = _ranks(responses)
+    zeros = None
+    if discrete(model):
+        zeros = _two_sided((responses == 0).sum(axis=0))
+    return QuantileTests(
+        uniformity=_upper(_distances(below, ties, uniforms(model.nobs, seed)[rows], seed)),
+        dispersion=_two_sided(_spreads(responses)),
+        outliers=_upper(((ties == 1) & ((below == 0) | (below == nsim))).sum(axis=0)),
+        zeros=zeros,
+        nsim=nsim,
+        nobs=len(rows),
+    )
+
+
+def _rows(n: int) -> NDArray[np.intp]:
+    """The rows tested: all, or evenly spaced ones."""
+    return np.unique(np.linspace(0, n - 1, min(n, MOST)).astype(np.intp))
+
+
+# --- Statistics of every response, shape (nsim + 1,), the observed one first ---
+
+
+def _ranks(responses: Array) -> tuple[Ranks, Ranks]:
+    """How many of a row's values are below each, and how many equal it (itself included)."""
+    below, ties = np.empty(responses.shape, np.int32), np.empty(responses.shape, np.int32)
+    for start in range(0, len(responses), BLOCK):
+        block = responses[start : start + BLOCK]
+        order = np.argsort(block, axis=1)
+        first, size = _runs(np.take_along_axis(block, order, axis=1))
+        rows = slice(start, start + BLOCK)
+        np.put_along_axis(below[rows], order, first, axis=1)
+        np.put_along_axis(ties[rows], order, size, axis=1)
+    return below, ties
+
+
+def _runs(ordered: Array) -> tuple[Ranks, Ranks]:
+    """Of ordered rows: where the run of equal values begins that a value is in, and its length."""
+    k = ordered.shape[1]
+    place = np.arange(k, dtype=np.int32)
+    starts = np.ones(ordered.shape, dtype=bool)
+    starts[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    ends = np.ones(ordered.shape, dtype=bool)
+    ends[:, :-1] = starts[:, 1:]
+    first = np.maximum.accumulate(np.where(starts, place, 0), axis=1)
+    last = np.minimum.accumulate(np.where(ends, place, k - 1)[:, ::-1], axis=1)[:, ::-1]
+    return first.astype(np.int32), (last - first + 1).astype(np.int32)
+
+
+def _distances(below: Ranks, ties: Ranks, v: Array, seed: int) -> Array:
+    """Kolmogorov's distance of each response's quantile residuals from the uniform distribution."""
+    n, k = below.shape
+    generator = np.random.default_rng([seed, 1])  # v has broken the ties of the first column
+    grid = np.arange(n + 1) / n
+    distances = np.empty(k)
+    for j in range(k):
+        uniform = v if j == 0 else generator.random(n)
+        residuals = np.sort((below[:, j] + uniform * ties[:, j]) / k)
+        distances[j] = max((grid[1:] - residuals).max(), (residuals - grid[:-1]).max())
+    return distances
+
+
+def _spreads(responses: Array) -> Array:
+    """Mean over rows of (y − m)²/v, m and v the mean and variance of all responses in the row."""
+    squares = (responses - responses.mean(axis=1, keepdims=True)) ** 2
+    variances = squares.mean(axis=1)
+    varies = variances > 0
+    spreads: Array = (squares[varies] / variances[varies, None]).mean(axis=0)
+    return spreads
+
+
+# --- Monte Carlo tests ---
+
+
+def _upper(statistics: NDArray[np.generic]) -> SimulationTest:
+    return _test(statistics, float(np.mean(statistics >= statistics[0])))
+
+
+def _two_sided(statistics: NDArray[np.generic]) -> SimulationTest:
+    tails = np.mean(statistics >= statistics[0]), np.mean(statistics <= statistics[0])
+    return _test(statistics, min(1.0, 2 * float(min(tails))))
+
+
+def _test(statistics: NDArray[np.generic], p_value: float) -> SimulationTest:
+    return SimulationTest(float(statistics[0]), float(statistics[1:].mean()), p_value)
