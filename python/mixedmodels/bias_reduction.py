@@ -40,6 +40,7 @@ from numpy.typing import NDArray
 
 from .clusters import Clusters
 from .errors import ArgumentError, DataError
+from .precision import precision_columns
 from .rows import group_codes, linear_part
 from .varcorr import templates
 
@@ -155,20 +156,9 @@ def _columns(model: Linear, places: list[Codes], root: Array, basis: Array) -> I
             modes: list[Array | None] = [None] * len(terms)
             modes[t] = np.tile(column, (len(term.levels), 1))
             yield linear_part(model, modes=modes), places[t] + k
-    for k, values in enumerate(_solved(model, root, basis)):
+    for k, values in enumerate(precision_columns(model, root, basis)):
         yield values, places[-1] + k
     yield model._response - model._fitted, places[-1] + len(root)
-
-
-def _solved(model: Linear, root: Array, basis: Array) -> Iterator[Array]:
-    """V⁻¹U by column, over √w: x − Zb with the b that x, taken for a response, would have."""
-    by_column = model._fit.fixed_modes() if model._matrices.terms else []
-    for k, beta in enumerate(basis):
-        modes = [
-            -np.tensordot(root[:, k], np.stack(term), axes=1)
-            for term in zip(*by_column, strict=True)
-        ]
-        yield linear_part(model, beta, modes)
 
 
 # --- Gram matrices ---

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from .columns import Table
@@ -27,14 +28,20 @@ class Clusters:
 
     name: str
     codes: NDArray[np.intp]  # (nobs,), from 0
-    count: int
+    levels: pd.Index[Any]
+
+    @property
+    def count(self) -> int:
+        return len(self.levels)
 
     def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sums by cluster, shape (count,), of values of rows, shape (nobs,)."""
         return np.asarray(np.bincount(self.codes, values, self.count), dtype=np.float64)
 
 
-def find_clusters(model: FittedModel, cluster: str | ArrayLike | None) -> Clusters:
+def find_clusters(
+    model: FittedModel, cluster: str | ArrayLike | None, argument: str = "cluster"
+) -> Clusters:
     """The clusters meant by the caller.
 
     Parameters
@@ -42,6 +49,8 @@ def find_clusters(model: FittedModel, cluster: str | ArrayLike | None) -> Cluste
     cluster
         A grouping factor, a column of the data, or labels of the rows used or of the table's rows,
         by position. None: the coarsest grouping factor, where all others are nested in it.
+    argument
+        What the caller's argument is called, for messages.
 
     Raises
     ------
@@ -54,17 +63,18 @@ def find_clusters(model: FittedModel, cluster: str | ArrayLike | None) -> Cluste
     if cluster is None:
         cluster = _coarsest(model)
     if isinstance(cluster, str) and cluster in {term.group for term in model._matrices.terms}:
-        codes = group_codes(model, cluster)
-        return Clusters(cluster, codes, int(codes.max()) + 1)
-    name = cluster if isinstance(cluster, str) else "the labels given"
-    factor = _column(model, cluster) if isinstance(cluster, str) else _labels(model, cluster)
-    _refuse_missing(model, factor, name)
+        return _by_factor(model, cluster)
+    if isinstance(cluster, str):
+        name, factor = cluster, _column(model, cluster, argument)
+    else:
+        name, factor = "the labels given", _labels(model, cluster, argument)
+    _refuse_missing(model, factor, name, argument)
     if len(factor.levels) < FEWEST:
         raise DataError(
-            f"cluster: every row used has the same value of {name}; expected at least {FEWEST} "
+            f"{argument}: every row used has the same value of {name}; expected at least {FEWEST} "
             "clusters, between which coefficients could vary"
         )
-    return Clusters(name, factor.codes.astype(np.intp), len(factor.levels))
+    return Clusters(name, factor.codes.astype(np.intp), factor.levels)
 
 
 def crossing(model: FittedModel, clusters: Clusters) -> list[str]:
@@ -75,6 +85,11 @@ def crossing(model: FittedModel, clusters: Clusters) -> list[str]:
         for group in groups
         if group != clusters.name and not _nested(group_codes(model, group), clusters.codes)
     ]
+
+
+def _by_factor(model: FittedModel, group: str) -> Clusters:
+    levels = next(term.levels for term in model._matrices.terms if term.group == group)
+    return Clusters(group, group_codes(model, group), levels)
 
 
 def _nested(fine: NDArray[np.intp], coarse: NDArray[np.intp]) -> bool:
@@ -92,8 +107,7 @@ def _coarsest(model: FittedModel) -> str:
             "that says which rows belong together, cluster='clinic', or give labels"
         )
     name = min(terms, key=lambda term: len(term.levels)).group
-    codes = group_codes(model, name)
-    crossed = crossing(model, Clusters(name, codes, int(codes.max()) + 1))
+    crossed = crossing(model, _by_factor(model, name))
     if crossed:
         raise ArgumentError(
             f"cluster is None, and the grouping factors cross ('{crossed[0]}' is not nested in "
@@ -102,46 +116,46 @@ def _coarsest(model: FittedModel) -> str:
     return name
 
 
-def _column(model: FittedModel, name: str) -> Factor:
+def _column(model: FittedModel, name: str, argument: str) -> Factor:
     data = model._call.data
     if data is None:
         groups = ", ".join(dict.fromkeys(term.group for term in model._matrices.terms))
         raise ArgumentError(
-            f"cluster={name!r}: a model fitted from arrays knows no columns but its grouping "
+            f"{argument}={name!r}: a model fitted from arrays knows no columns but its grouping "
             f"factors ({groups}): give the labels themselves"
         )
     factor = Table(data).column(name).factor
-    return _used(model, factor)
+    return _used(model, factor, argument)
 
 
-def _labels(model: FittedModel, labels: Any) -> Factor:
+def _labels(model: FittedModel, labels: Any, argument: str) -> Factor:
     if np.ndim(labels) != 1:
         raise ArgumentError(
-            f"cluster has {np.ndim(labels)} dimensions; expected a name or one label a row"
+            f"{argument} has {np.ndim(labels)} dimensions; expected a name or one label a row"
         )
-    factor = Table({"cluster": labels}).column("cluster").factor
+    factor = Table({argument: labels}).column(argument).factor
     if len(factor.codes) == model.nobs:
         return factor.drop_unused(None)
-    return _used(model, factor)
+    return _used(model, factor, argument)
 
 
-def _used(model: FittedModel, factor: Factor) -> Factor:
+def _used(model: FittedModel, factor: Factor, argument: str) -> Factor:
     """The factor of all rows of the table → of the rows used."""
     n_table, rows = len(model._matrices.full_index), model._matrices.rows
     if len(factor.codes) != n_table:
         raise DataError(
-            f"cluster has {len(factor.codes)} values; expected {model.nobs}, the rows used, or "
+            f"{argument} has {len(factor.codes)} values; expected {model.nobs}, the rows used, or "
             f"{n_table}, the rows of the table"
         )
     used = factor.drop_unused(rows)
     return used if rows is None else Factor(used.codes[rows], used.levels)
 
 
-def _refuse_missing(model: FittedModel, factor: Factor, name: str) -> None:
+def _refuse_missing(model: FittedModel, factor: Factor, name: str, argument: str) -> None:
     missing = factor.missing()
     if missing is not None:
         row = model._matrices.index[int(np.argmax(missing))]
         raise DataError(
-            f"cluster: {name} is missing in row {show(row)} ({int(missing.sum())} row(s) in all); "
-            "every row used must belong to a cluster"
+            f"{argument}: {name} is missing in row {show(row)} ({int(missing.sum())} row(s) in "
+            "all); every row used must belong to one"
         )

@@ -26,6 +26,7 @@ from .ddf import TTests
 from .distributions import check_level, t_two_sided
 from .errors import ArgumentError
 from .linear import Linear
+from .precision import coefficient_basis
 from .rows import linear_part
 from .tables import ResultTable
 
@@ -162,7 +163,7 @@ def _sandwich(kind: RobustType, model: Linear, clusters: Clusters) -> tuple[Arra
     """The covariance matrix, each coefficient's degrees of freedom, and how many clusters alone
     determine a combination of coefficients."""
     root = model._root
-    basis = _full_length(model, root)
+    basis = coefficient_basis(model, root)
     if kind == "CR2":
         reduced = bias_reduced(model, clusters, root, basis)
         half = reduced.scores @ root.T
@@ -190,14 +191,6 @@ def _scores(model: Linear, clusters: Clusters, basis: Array) -> Array:
     residuals = model._response - model._fitted
     weighted = residuals if weights is None else weights * residuals
     return np.column_stack([clusters.sums(linear_part(model, x) * weighted) for x in basis])
-
-
-def _full_length(model: Linear, root: Array) -> Array:
-    """The columns of S as coefficient vectors, (rank, p), zero where a column was dropped."""
-    kept = ~np.isnan(np.asarray(model._fit.beta))
-    full = np.zeros((root.shape[1], len(kept)))
-    full[:, kept] = root.T
-    return full
 
 
 def _few(kind: RobustType, clusters: Clusters, degrees: Array) -> list[str]:
