@@ -1,4 +1,4 @@
-"""How a fitted model describes itself: tables of estimates, shares of variance, a paragraph.
+"""How a fitted model describes itself: tables, shares of variance, a paragraph, pictures.
 
 Each in the module it names.
 """
@@ -13,6 +13,7 @@ from .diagnosis import Diagnosis
 from .maketables_protocol import MakeTables
 
 if TYPE_CHECKING:
+    from .plots import Plots
     from .r2 import RSquared
     from .tables import ResultTable
 
@@ -20,7 +21,25 @@ __all__ = ["Description"]
 
 
 class Description(MakeTables, Diagnosis):
-    """Tables of coefficients and of fit, R², and the results in words."""
+    """Tables of coefficients and of fit, R², the results in words, and pictures."""
+
+    @property
+    def plot(self) -> Plots:
+        """Pictures of the model and of its data: `m.plot.diagnostics()`; see `Plots`.
+
+        They need matplotlib (`pip install mixedmodels[plot]`); the numbers of each are those of
+        `m.plot.<name>_data()`, which does not.
+
+        Examples
+        --------
+        >>> import mixedmodels as mm
+        >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", mm.datasets.load("anxiety"))
+        >>> m.plot.residuals_data().columns.tolist()
+        ['fitted', 'residual', 'smooth']
+        """
+        from .plots import Plots
+
+        return Plots(self)
 
     def coefficients(self, ddf: str | None = None, level: float = 0.95) -> ResultTable:
         """The coefficient table with tests and Wald intervals.

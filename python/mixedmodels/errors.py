@@ -19,6 +19,7 @@ __all__ = [
     "InsufficientMemoryError",
     "InternalError",
     "MissingDataWarning",
+    "MissingDependencyError",
     "MixedModelsError",
     "MixedModelsWarning",
     "RankDeficiencyWarning",
@@ -65,6 +66,10 @@ class ConvergenceError(MixedModelsError, ValueError):
 
 class InsufficientMemoryError(MixedModelsError, MemoryError):
     """The model would need more memory than there is; the message states the estimate."""
+
+
+class MissingDependencyError(MixedModelsError, ImportError):
+    """An optional package is not installed; the message says how to install it."""
 
 
 class InternalError(MixedModelsError):

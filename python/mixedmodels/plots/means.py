@@ -1,0 +1,82 @@
+"""Means of the groups against the grand mean: `m.plot.means()`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..factors import level_label
+from ..rows import group_codes
+from .large import evenly_spaced
+from .style import BLUE, SINGLE, axes, describe, note, reference_line, short
+from .variables import grouping_factor, row_weights
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ..fitted import FittedModel
+
+__all__ = ["draw_means", "group_means"]
+
+LABELLED = 60  # groups whose names fit beside the axis
+MOST_GROUPS = 400  # beyond these, evenly spaced by rank
+
+
+def group_means(model: FittedModel, group: str | None) -> pd.DataFrame:
+    """Means of the response by group, ascending, and their standard errors.
+
+    Rows count by their weights w (times numbers of trials): ȳ = Σwy/Σw, with standard error
+    √(Σw(y − ȳ)²/((n − 1)Σw)), NaN in a group of one row.
+    """
+    name = grouping_factor(model, group)
+    codes, y, w = group_codes(model, name), model._response, row_weights(model)
+    term = next(term for term in model._matrices.terms if term.group == name)
+    sums = lambda values: np.bincount(codes, values, len(term.levels))  # noqa: E731
+    n, total = sums(np.ones(len(y))), sums(w)
+    mean = sums(w * y) / total
+    squares = sums(w * (y - mean[codes]) ** 2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.where(n > 1, np.sqrt(squares / ((n - 1) * total)), np.nan)
+    frame = pd.DataFrame(
+        {
+            "level": pd.Series([level_label(level) for level in term.levels], dtype=object),
+            "n": n.astype(int),
+            "mean": mean,
+            "std_error": error,
+            "grand_mean": float((w * y).sum() / w.sum()),
+        }
+    )
+    ordered = frame.sort_values("mean", kind="stable", ignore_index=True)
+    ordered.insert(0, "rank", np.arange(1, len(ordered) + 1))
+    return ordered.iloc[evenly_spaced(len(ordered), MOST_GROUPS)].reset_index(drop=True)
+
+
+def draw_means(frame: pd.DataFrame, total: int, group: str, response: str, ax: Any) -> Axes:
+    """Dots with a standard error either side, the smallest mean at the bottom."""
+    few = total <= LABELLED
+    height = max(SINGLE[1], 1.2 + 0.22 * len(frame)) if few else 5.6
+    ax = axes(ax, (SINGLE[0], height))
+    at = frame["rank"].to_numpy()
+    style = {"markersize": 5, "linewidth": 1.6} if few else {"markersize": 2, "linewidth": 0.7}
+    ax.errorbar(
+        frame["mean"],
+        at,
+        xerr=frame["std_error"],
+        fmt="o",
+        color=BLUE,
+        markersize=style["markersize"],
+        elinewidth=style["linewidth"],
+        ecolor=BLUE if few else "#9ec5e0",
+        label="mean ± standard error",
+    )
+    reference_line(ax, x=float(frame["grand_mean"].iloc[0]))
+    ax.lines[-1].set_label("grand mean")
+    if few:
+        ax.set_yticks(at, short(frame["level"]))
+    elif len(frame) < total:
+        note(ax, f"{len(frame)} of {total:,} groups, evenly spaced by rank")
+    ax.legend(fontsize="small", loc="lower right", framealpha=0.85)
+    describe(ax, x=f"mean of {response}", y=group if few else f"{group}, by rank of its mean")
+    return ax

@@ -1,0 +1,174 @@
+"""Drawing of residual plots, from the frames of `residual_data.py`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..generalised import Generalised
+from . import residual_data as data
+from .large import cloud, curve, point_style
+from .style import (
+    BLUE,
+    GREY,
+    SKY,
+    VERMILLION,
+    axes,
+    describe,
+    identity_line,
+    reference_line,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ..fitted import FittedModel, ResidualType
+    from .bands import Band
+
+__all__ = ["draw_averages", "draw_binned", "draw_leverage", "draw_observed", "draw_qq"]
+__all__ += ["draw_residuals", "draw_scale_location"]
+
+COOK = (0.5, 1.0)  # Cook's distances worth a look (Cook & Weisberg 1982, §3.5)
+
+
+def draw_residuals(model: FittedModel, type: ResidualType, ax: Axes | None) -> Axes:
+    frame, smooth = data.residuals(model, type)
+    ax = axes(ax)
+    reference_line(ax, y=0)
+    cloud(ax, frame["fitted"].to_numpy(), frame["residual"].to_numpy())
+    curve(ax, smooth)
+    words = _residual_words(model, type)
+    describe(ax, x=_predictor(model), y=words, title="Residuals against fitted values")
+    return ax
+
+
+def draw_scale_location(model: FittedModel, type: data.Standardised, ax: Axes | None) -> Axes:
+    frame, smooth = data.scale_location(model, type)
+    ax = axes(ax)
+    cloud(ax, frame["fitted"].to_numpy(), frame["root"].to_numpy())
+    curve(ax, smooth)
+    ax.set_ylim(bottom=0)
+    words = f"√|{_standardised_words(model, type)}|"
+    describe(ax, x=_predictor(model), y=words, title="Scale-location")
+    return ax
+
+
+def draw_qq(
+    model: FittedModel, type: data.Standardised, band: Band, level: float, ax: Axes | None
+) -> Axes:
+    frame = data.quantiles(model, type, band, level)
+    ax = axes(ax)
+    x = frame["theoretical"].to_numpy()
+    words = f"{100 * level:g} % band, {band}"
+    ax.fill_between(x, frame["low"], frame["high"], color=SKY, alpha=0.3, linewidth=0, label=words)
+    identity_line(ax)
+    ax.plot(x, frame["residual"], linestyle="none", **point_style(len(x), BLUE))
+    ax.legend(loc="upper left", frameon=False)
+    describe(
+        ax,
+        x="normal quantile",
+        y=_standardised_words(model, type),
+        title="Normal Q-Q plot of residuals",
+    )
+    return ax
+
+
+def draw_observed(model: FittedModel, ax: Axes | None) -> Axes:
+    frame = data.observed(model)
+    ax = axes(ax)
+    identity_line(ax)
+    cloud(ax, frame["fitted"].to_numpy(), frame["observed"].to_numpy())
+    describe(
+        ax,
+        x="fitted value",
+        y=f"observed {model._matrices.response_name}",
+        title="Observed against fitted values",
+    )
+    return ax
+
+
+def draw_averages(model: FittedModel, ax: Axes | None) -> Axes:
+    frame = data.averages(model)
+    ax = axes(ax)
+    identity_line(ax)
+    ax.vlines(frame["fitted"], frame["low"], frame["high"], color=SKY, linewidth=1.5)
+    ax.plot(frame["fitted"], frame["observed"], linestyle="none", **point_style(len(frame)))
+    describe(
+        ax,
+        x="fitted probability, mean of a bin",
+        y="observed proportion ± 2 SE",
+        title="Observed against fitted values",
+    )
+    return ax
+
+
+def draw_binned(model: FittedModel, ax: Axes | None) -> Axes:
+    frame = data.binned_residuals(model)
+    ax = axes(ax)
+    reference_line(ax, y=0)
+    for end in ("low", "high"):
+        label = "± 2 standard errors" if end == "high" else None
+        ax.plot(frame["fitted"], frame[end], color=GREY, linewidth=1.2, label=label)
+    ax.plot(frame["fitted"], frame["residual"], linestyle="none", **point_style(len(frame)))
+    ax.legend(loc="upper left", frameon=False)
+    what = "probability" if data.is_binary(model) else "value"
+    describe(
+        ax,
+        x=f"fitted {what}, mean of a bin",
+        y="response residual, mean of a bin",
+        title="Binned residuals",
+    )
+    return ax
+
+
+def draw_leverage(model: FittedModel, ax: Axes | None) -> Axes:
+    frame = data.leverages(model)
+    ax = axes(ax)
+    h = frame["leverage"].to_numpy()
+    reference_line(ax, y=0)
+    cloud(ax, h, frame["standardised"].to_numpy())
+    _cook_contours(ax, int(model._fit.rank), h)
+    describe(
+        ax,
+        x="leverage",
+        y=_standardised_words(model, "pearson"),
+        title="Residuals against leverage",
+    )
+    return ax
+
+
+def _cook_contours(ax: Axes, rank: int, h: Any) -> None:
+    """r = ±√(D p (1 − h)/h), within the frame that the points need."""
+    left, right = ax.get_xlim()
+    bottom, top = ax.get_ylim()
+    grid = np.linspace(max(float(np.min(h)), 1e-3 * right), min(right, 1 - 1e-6), 200)
+    for distance, line in zip(COOK, (":", "--"), strict=True):
+        height = np.sqrt(distance * rank * (1 - grid) / grid)
+        label = f"Cook's distance {distance:g}"
+        style: dict[str, Any] = {"color": VERMILLION, "linestyle": line, "linewidth": 1.3}
+        ax.plot(grid, height, label=label, **style)
+        ax.plot(grid, -height, **style)
+    ax.set_xlim(left, right)
+    ax.set_ylim(bottom, top)
+    ax.legend(loc="lower right", frameon=False)
+
+
+def _predictor(model: FittedModel) -> str:
+    if isinstance(model, Generalised) and model.family.link != "identity":
+        return f"linear predictor ({model.family.link})"
+    return "fitted value"
+
+
+def _residual_words(model: FittedModel, type: ResidualType) -> str:
+    plain = not isinstance(model, Generalised) and model._matrices.weights is None
+    if plain and type != "scaled":
+        return "residual"
+    words = {"pearson": "Pearson residual", "scaled": "scaled residual"}
+    return words.get(type, f"{type} residual")
+
+
+def _standardised_words(model: FittedModel, type: data.Standardised) -> str:
+    if not isinstance(model, Generalised):
+        return "standardised residual"
+    return "standardised Pearson residual" if type == "pearson" else f"standardised {type} residual"

@@ -1,0 +1,215 @@
+"""How the plots look: colours, axes, labels. matplotlib is imported when a plot is asked for.
+
+Colours are those of Okabe & Ito (2008, "Color Universal Design"), which colour-blind readers can
+tell apart; where two things must be told apart in print, line style or marker differ as well.
+Nothing global is changed: a figure made here is dressed artist by artist, and axes that were given
+keep the style of their owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ArgumentError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "BLACK",
+    "BLUE",
+    "CYCLE",
+    "GREEN",
+    "GREY",
+    "LINE_STYLES",
+    "MARKERS",
+    "ORANGE",
+    "PURPLE",
+    "SKY",
+    "VERMILLION",
+    "axes",
+    "density_colours",
+    "describe",
+    "figure_of",
+    "identity_line",
+    "note",
+    "panels",
+    "pyplot",
+    "reference_line",
+    "short",
+]
+
+BLACK, GREY = "#000000", "#7f7f7f"
+BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PURPLE, SKY = "#CC79A7", "#56B4E9"
+# Okabe & Ito's yellow is left out: on white it is hardly seen.
+CYCLE = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+LINE_STYLES = ("-", "--", "-.", ":")
+
+Size = tuple[float, float]  # inches
+SINGLE: Size = (6.4, 4.4)
+TITLE_SIZE, LABEL_SIZE, TICK_SIZE, NOTE_SIZE = 12.0, 11.0, 10.0, 9.0
+
+
+def pyplot() -> ModuleType:
+    """matplotlib.pyplot.
+
+    Raises
+    ------
+    MissingDependencyError
+        matplotlib is not installed.
+    """
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise MissingDependencyError(
+            "plots are drawn by matplotlib, which is not installed: pip install "
+            "'mixedmodels[plot]'. Every plot's numbers are there without it: m.plot.<name>_data()"
+        ) from error
+    return plt
+
+
+def axes(ax: Axes | None = None, size: Size = SINGLE) -> Axes:
+    """The axes to draw on: those given, or new ones on a figure of pyplot's, which notebooks show.
+
+    Parameters
+    ----------
+    ax
+        A matplotlib Axes, or None.
+    size
+        Width and height of a new figure, in inches.
+
+    Raises
+    ------
+    ArgumentError
+        `ax` is something else.
+    MissingDependencyError
+        matplotlib is not installed.
+    """
+    return panels(1, ax, size=size)[0]
+
+
+def panels(
+    count: int, ax: Any = None, *, columns: int | None = None, size: Size = SINGLE
+) -> list[Axes]:
+    """`count` axes: those given (one, or a sequence of as many), or new ones on one figure.
+
+    Parameters
+    ----------
+    columns
+        Panels side by side in a new figure; default: as near to a square as there are.
+    size
+        Width and height of a new figure, all panels together, in inches.
+    """
+    plt = pyplot()
+    if ax is not None:
+        return _given(count, ax)
+    columns = columns or int(np.ceil(np.sqrt(count)))
+    rows = -(-count // columns)
+    figure, grid = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
+    for unused in grid.flat[count:]:
+        figure.delaxes(unused)
+    made = list(grid.flat[:count])
+    for each in made:
+        _dress(each)
+    return made
+
+
+def _given(count: int, ax: Any) -> list[Axes]:
+    from matplotlib.axes import Axes
+
+    several = isinstance(ax, Iterable)
+    found = list(np.ravel(np.asarray(list(ax), dtype=object))) if several else [ax]
+    wrong = next((each for each in found if not isinstance(each, Axes)), None)
+    if wrong is not None:
+        raise ArgumentError(f"ax is {type(wrong).__name__!r}; expected matplotlib Axes, or None")
+    if len(found) != count:
+        raise ArgumentError(
+            f"ax holds {len(found)} axes and the picture has {count} "
+            f"panel{'s' if count > 1 else ''}; give as many, or None for a new figure"
+        )
+    return found
+
+
+def _dress(ax: Axes) -> None:
+    """Open frame, a pale grid behind everything, and letters that can be read when printed."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color(GREY)
+    ax.grid(color="#e6e6e6", linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.tick_params(labelsize=TICK_SIZE, color=GREY)
+    ax.xaxis.label.set_fontsize(LABEL_SIZE)
+    ax.yaxis.label.set_fontsize(LABEL_SIZE)
+    ax.title.set_fontsize(TITLE_SIZE)
+
+
+def describe(ax: Axes, *, x: str, y: str, title: str = "") -> None:
+    """Labels of both axes, and a title."""
+    ax.set_xlabel(x)
+    ax.set_ylabel(y)
+    if title:
+        # not set_title(title, fontsize=...): axes that were given keep their own size
+        ax.set_title(title)
+
+
+def reference_line(ax: Axes, *, x: float | None = None, y: float | None = None) -> None:
+    """A dashed line at a value that means "nothing": zero, or an average."""
+    style: dict[str, Any] = {"color": GREY, "linewidth": 1.2, "linestyle": (0, (5, 3)), "zorder": 1}
+    if x is not None:
+        ax.axvline(x, **style)
+    if y is not None:
+        ax.axhline(y, **style)
+
+
+def identity_line(ax: Axes) -> None:
+    """The dashed line y = x, behind what is drawn."""
+    ax.axline((0, 0), slope=1, color=GREY, linewidth=1.2, linestyle=(0, (5, 3)), zorder=1)
+
+
+def note(ax: Axes, text: str) -> None:
+    """Small print in the upper right corner, above the frame."""
+    ax.annotate(
+        text,
+        xy=(1, 1),
+        xycoords="axes fraction",
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="right",
+        va="bottom",
+        fontsize=NOTE_SIZE,
+        color="#555555",
+    )
+
+
+def density_colours() -> Colormap:
+    """From pale to dark blue, every step darker than the last: it reads in grey as well."""
+    pyplot()
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("density", ["#c9dff0", "#56a0d3", BLUE, "#012a45"])
+
+
+def short(labels: Iterable[object], most: int = 24) -> list[str]:
+    """Labels as strings of at most `most` characters.
+
+    >>> short(["north", "a clinic with a very long name"], most=12)
+    ['north', 'a clinic wi…']
+    """
+    texts = [str(label) for label in labels]
+    return [text if len(text) <= most else text[: most - 1] + "…" for text in texts]
+
+
+def figure_of(axes: Sequence[Axes]) -> Axes | Figure:
+    """What a plot returns: the Axes where there is one panel, their Figure where there are more."""
+    if len(axes) == 1:
+        return axes[0]
+    figure = axes[0].get_figure(root=True)
+    assert figure is not None
+    return figure
