@@ -174,21 +174,24 @@ def term_label(term: TermInfo) -> str:
 
 def singular_message(fit: KernelFit, terms: tuple[TermInfo, ...]) -> str:
     """What is singular, and what to do about it."""
-    varcorr = VarCorr.from_theta(np.asarray(fit.theta), fit.sigma, terms)
-    multipliers = np.asarray(fit.multipliers)
-    found = []
-    for info, term, multiplier in zip(terms, varcorr.terms, multipliers, strict=True):
-        if not np.isnan(multiplier):
-            found.append(
-                f"{term_label(info)}: {_what_is_singular(term.sd, term.corr, info.columns)}"
-            )
     return (
         "the fit is singular ("
-        + "; ".join(found)
+        + "; ".join(singular_terms(fit, terms))
         + "). The data do not support this term in full: "
         "simplify it (drop the effect, or the correlation with '||') unless the design asks for "
         "it; the other estimates are an ordinary optimum and can be used."
     )
+
+
+def singular_terms(fit: KernelFit, terms: tuple[TermInfo, ...]) -> list[str]:
+    """ "(1 | g): variance estimated as zero", one a singular term."""
+    varcorr = VarCorr.from_theta(np.asarray(fit.theta), fit.sigma, terms)
+    multipliers = np.asarray(fit.multipliers)
+    return [
+        f"{term_label(info)}: {_what_is_singular(term.sd, term.corr, info.columns)}"
+        for info, term, multiplier in zip(terms, varcorr.terms, multipliers, strict=True)
+        if not np.isnan(multiplier)
+    ]
 
 
 def _what_is_singular(sd: Array, corr: Array, columns: tuple[str, ...]) -> str:
