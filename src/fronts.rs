@@ -61,8 +61,25 @@ impl Fronts {
 
     /// x ← L⁻¹ x for a size × columns matrix.
     pub fn forward(&self, symbolic: &Symbolic, x: &mut [f64], columns: usize) {
+        self.forward_through(symbolic.fronts.iter(), symbolic, x, columns);
+    }
+
+    /// The same where x is zero outside the fronts marked; with a front those above it must be.
+    pub fn forward_on(&self, symbolic: &Symbolic, marked: &[bool], x: &mut [f64], columns: usize) {
+        let fronts = symbolic.fronts.iter().zip(marked);
+        let reached = fronts.filter_map(|(front, marked)| marked.then_some(front));
+        self.forward_through(reached, symbolic, x, columns);
+    }
+
+    fn forward_through<'f>(
+        &self,
+        fronts: impl Iterator<Item = &'f Front>,
+        symbolic: &Symbolic,
+        x: &mut [f64],
+        columns: usize,
+    ) {
         let mut room = room(symbolic, columns);
-        for front in &symbolic.fronts {
+        for front in fronts {
             self.on_front(
                 front,
                 (x, symbolic.size),

@@ -121,7 +121,7 @@ pub fn fit(
     )
 }
 
-type Data = (Arc<System>, Arc<Observations>, Arc<Responses>);
+pub type Data = (Arc<System>, Arc<Observations>, Arc<Responses>);
 
 /// Fit responses of an analysed design; `start` is another fit of it.
 pub fn fit_responses(
@@ -178,7 +178,7 @@ fn elsewhere(problem: &mut Laplace<'_, '_>, theta: &[f64]) -> Result<Vec<f64>> {
 }
 
 /// The system of a design, without response, weights and offset: its groups, order of elimination and rank.
-fn structure(design: &Design, team: &Team) -> Result<System> {
+pub fn structure(design: &Design, team: &Team) -> Result<System> {
     let mut bare = design.clone();
     bare.table.response = Some(Column::constant(0.0, bare.table.n_table));
     bare.table.weights = None;
@@ -245,7 +245,7 @@ fn feasible(pirls: &mut Pirls<'_>, mut theta: Vec<f64>, team: &Team) -> Result<V
 }
 
 /// λ̃ of every group.
-fn lambdas(system: &System, theta: &[f64]) -> Vec<Small> {
+pub fn lambdas(system: &System, theta: &[f64]) -> Vec<Small> {
     let groups = system.groups.iter();
     groups
         .map(|group| group.template.factor(&group.pick(theta)))

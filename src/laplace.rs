@@ -302,10 +302,10 @@ impl<'s, 'a> Laplace<'s, 'a> {
 
     /// X'V⁻¹X (row-major) under the criterion's weights, at the modes last found.
     pub fn fixed_information(&mut self) -> Result<Vec<f64>> {
-        let (gram, mut half) = self
-            .pirls
-            .weighted_columns(self.weight(), None, self.team)?;
-        let team = self.team;
+        let (pirls, team) = (&self.pirls, self.team);
+        let columns = (self.weight(), None);
+        let (gram, mut half) =
+            (pirls.observations).weighted_columns(pirls.system, &pirls.lambda, columns, team)?;
         self.factor().forward(&mut half, team);
         let known = half.products(&half);
         Ok(gram.iter().zip(known).map(|(g, k)| g - k).collect())

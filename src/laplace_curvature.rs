@@ -51,7 +51,9 @@ impl Laplace<'_, '_> {
         let levels = along.leading.chunks_exact_mut((r * k).max(1)).enumerate();
         levels.for_each(|(j, out)| fill(j, out));
         along.rest = apply_to_rest(symbolic, directions, &scores.rest).to_vec();
-        let (gram, mut half) = pirls.weighted_columns(self.weight(), Some(&along), team)?;
+        let columns = (self.weight(), Some(&along));
+        let (gram, mut half) =
+            (pirls.observations).weighted_columns(pirls.system, &pirls.lambda, columns, team)?;
         let factor = self.factor();
         factor.forward(&mut half, team);
         let known = half.products(&half);

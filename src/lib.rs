@@ -87,6 +87,7 @@ pub mod held;
 pub mod information;
 pub mod inner;
 pub mod jackknife;
+pub mod joint;
 pub mod lambda;
 pub mod lanes;
 pub mod laplace;

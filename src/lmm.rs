@@ -52,7 +52,7 @@ pub struct Fit {
     pub messages: Vec<String>,
     pub seconds: f64,
     /// The factor at the optimum, between uses.
-    parked: Arc<Mutex<Option<Parked>>>,
+    pub(crate) parked: Arc<Mutex<Option<Parked>>>,
 }
 
 impl Fit {

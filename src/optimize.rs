@@ -94,6 +94,16 @@ pub enum Reason {
 }
 
 impl Reason {
+    pub const ALL: [Reason; 7] = [
+        Reason::Decrement,
+        Reason::Rounding,
+        Reason::Simplex,
+        Reason::NoParameters,
+        Reason::MaxEvaluations,
+        Reason::TimeLimit,
+        Reason::NoProgress,
+    ];
+
     pub fn converged(self) -> bool {
         matches!(
             self,

@@ -3,10 +3,8 @@
 
 use crate::effects::{times_lambda_transposed, Effects};
 use crate::error::{Error, Result};
-use crate::lanes;
 use crate::objective::{cholesky_in_place, solve_transposed_triangle, solve_triangle};
-use crate::observations::Observations;
-use crate::parallel::{Shared, Team};
+use crate::parallel::Team;
 use crate::pirls::Pirls;
 
 /// Conjugate gradients: relative residual, and steps.
@@ -38,7 +36,10 @@ impl Pirls<'_> {
     /// What X adds to the factor where β is joint.
     pub(crate) fn border(&self, weight: &[f64], team: &Team) -> Result<(Effects, Vec<f64>)> {
         let p = self.observations.rank;
-        let (gram, mut half) = self.weighted_columns(weight, None, team)?;
+        let columns = (weight, None);
+        let (gram, mut half) =
+            self.observations
+                .weighted_columns(self.system, &self.lambda, columns, team)?;
         self.newton.forward(&mut half, team);
         let explained = half.products(&half);
         let mut triangle: Vec<f64> = gram.iter().zip(&explained).map(|(g, e)| g - e).collect();
@@ -48,35 +49,6 @@ impl Pirls<'_> {
                 "the fixed effects cannot be told apart under the working weights".into(),
             )),
         }
-    }
-
-    /// Y'WY (row-major) and Λ'Z'WY for the columns Y = [X, Zc] of the fixed part and of some effects c.
-    pub fn weighted_columns(
-        &self,
-        weight: &[f64],
-        along: Option<&Effects>,
-        team: &Team,
-    ) -> Result<(Vec<f64>, Effects)> {
-        let (n, p) = (self.observations.n, self.observations.rank);
-        let count = p + along.map_or(0, |c| c.count);
-        if count == 0 {
-            return Ok((Vec::new(), Effects::default()));
-        }
-        let mut weighted = vec![0.0; n * count];
-        let shared = Shared::new(&mut weighted);
-        let task = |task: usize| {
-            let (rows, _) = self.observations.task(task);
-            // SAFETY: each row belongs to one task.
-            let own = |k: usize| unsafe { shared.range(k * n + rows.start, rows.len()) };
-            weigh_columns(self.observations, weight, along, rows.clone(), own)
-        };
-        let mut gram = vec![0.0; count * count];
-        team.fold(self.observations.tasks(), task, |part: Vec<f64>| {
-            crate::gram::add(&mut gram, &part);
-        })?;
-        let cross = self.gather(&weighted, team);
-        let cross = times_lambda_transposed(&self.system.symbolic, &self.lambda, &cross);
-        Ok((gram, cross))
     }
 
     /// x ← (the Newton step's matrix)⁻¹ x.
@@ -149,37 +121,4 @@ impl Pirls<'_> {
             beta: self.fixed_products(&along, team),
         }
     }
-}
-
-/// Y'WY of some rows (row-major); WY goes to the columns `out`.
-fn weigh_columns<'o>(
-    observations: &Observations,
-    weight: &[f64],
-    along: Option<&Effects>,
-    rows: std::ops::Range<usize>,
-    out: impl Fn(usize) -> &'o mut [f64],
-) -> Vec<f64> {
-    let (p, more) = (observations.rank, along.map_or(0, |c| c.count));
-    let count = p + more;
-    let mut effects = vec![vec![0.0; rows.len()]; more];
-    if let Some(along) = along {
-        for (c, column) in effects.iter_mut().enumerate() {
-            observations.add_effects(rows.clone(), along, c, column);
-        }
-    }
-    let column = |k: usize| match k < p {
-        true => &observations.x(k)[rows.clone()],
-        false => &effects[k - p][..],
-    };
-    let mut gram = vec![0.0; count * count];
-    for k in 0..count {
-        let own = out(k);
-        own.fill(0.0);
-        lanes::add_product(own, 1.0, &weight[rows.clone()], column(k));
-        for l in 0..=k {
-            gram[k * count + l] = lanes::dot(own, column(l));
-            gram[l * count + k] = gram[k * count + l];
-        }
-    }
-    gram
 }

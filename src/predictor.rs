@@ -1,6 +1,6 @@
-//! The linear predictor Xβ + Zb + offset, row by row.
+//! The linear predictor Xβ + Zb + offset, row by row, and the columns it is made of.
 
-use crate::columns::Design;
+use crate::columns::{Design, Recipe};
 use crate::parallel::{piece, Shared, Team};
 
 /// Rows of one task.
@@ -55,9 +55,18 @@ fn row(design: &Design, beta: &[f64], modes: &[Option<Vec<f64>>], row: usize) ->
 
 /// X, n × p, row-major.
 pub fn fixed_matrix(design: &Design) -> Vec<f64> {
-    let (n, p) = (design.table.n(), design.fixed.len());
+    columns(design, &design.fixed)
+}
+
+/// The columns z of one term, n × q, row-major.
+pub fn random_columns(design: &Design, term: usize) -> Vec<f64> {
+    columns(design, &design.terms[term].columns)
+}
+
+fn columns(design: &Design, recipes: &[Recipe]) -> Vec<f64> {
+    let (n, p) = (design.table.n(), recipes.len());
     let mut out = vec![0.0; n * p];
-    for (k, recipe) in design.fixed.iter().enumerate() {
+    for (k, recipe) in recipes.iter().enumerate() {
         if n > 0 {
             design.table.fill(recipe, 0, n, &mut out[k..], p);
         }

@@ -79,7 +79,8 @@ pub fn again(
     }
 }
 
-fn estimates(fit: GeneralizedFit) -> Estimates {
+/// What one of many fits is kept for.
+pub fn estimates(fit: GeneralizedFit) -> Estimates {
     Estimates {
         theta: fit.theta,
         beta: fit.beta,

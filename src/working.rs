@@ -1,12 +1,15 @@
-//! Z̃'WZ̃ under the working weights of one iteration, in the places of the symbolic analysis.
+//! What the rows give under the working weights of one iteration: Z̃'WZ̃ in the places of the symbolic
+//! analysis, and the products of other columns with it.
 
 use crate::aligned::Aligned;
-use crate::effects::Effects;
+use crate::effects::{times_lambda_transposed, Effects};
 use crate::error::Result;
+use crate::lambda::Small;
 use crate::lanes;
 use crate::observations::{Observations, Other};
 use crate::parallel::{piece, Shared, Team};
 use crate::system::System;
+use std::ops::Range;
 
 /// Nodes of one task.
 const NODES: usize = 64;
@@ -93,6 +96,71 @@ impl WorkingSums {
             });
         }
         team.check()
+    }
+}
+
+impl Observations {
+    /// Y'WY (row-major) and Λ'Z'WY for the columns Y = [X, Zc] of the fixed part and of some effects c.
+    pub fn weighted_columns(
+        &self,
+        system: &System,
+        lambda: &[Small],
+        (weight, along): (&[f64], Option<&Effects>),
+        team: &Team,
+    ) -> Result<(Vec<f64>, Effects)> {
+        let (n, p) = (self.n, self.rank);
+        let count = p + along.map_or(0, |c| c.count);
+        if count == 0 {
+            return Ok((Vec::new(), Effects::default()));
+        }
+        let mut weighted = vec![0.0; n * count];
+        let shared = Shared::new(&mut weighted);
+        let task = |task: usize| {
+            let (rows, _) = self.task(task);
+            // SAFETY: each row belongs to one task.
+            let own = |k: usize| unsafe { shared.range(k * n + rows.start, rows.len()) };
+            self.weigh_columns(weight, along, rows.clone(), own)
+        };
+        let mut gram = vec![0.0; count * count];
+        team.fold(self.tasks(), task, |part: Vec<f64>| {
+            crate::gram::add(&mut gram, &part);
+        })?;
+        let (levels, symbolic) = (system.leading.levels, &system.symbolic);
+        let cross = self.gather(&weighted, levels, symbolic.size, team);
+        Ok((gram, times_lambda_transposed(symbolic, lambda, &cross)))
+    }
+
+    /// Y'WY of some rows (row-major); WY goes to the columns `out`.
+    fn weigh_columns<'o>(
+        &self,
+        weight: &[f64],
+        along: Option<&Effects>,
+        rows: Range<usize>,
+        out: impl Fn(usize) -> &'o mut [f64],
+    ) -> Vec<f64> {
+        let (p, more) = (self.rank, along.map_or(0, |c| c.count));
+        let count = p + more;
+        let mut effects = vec![vec![0.0; rows.len()]; more];
+        if let Some(along) = along {
+            for (c, column) in effects.iter_mut().enumerate() {
+                self.add_effects(rows.clone(), along, c, column);
+            }
+        }
+        let column = |k: usize| match k < p {
+            true => &self.x(k)[rows.clone()],
+            false => &effects[k - p][..],
+        };
+        let mut gram = vec![0.0; count * count];
+        for k in 0..count {
+            let own = out(k);
+            own.fill(0.0);
+            lanes::add_product(own, 1.0, &weight[rows.clone()], column(k));
+            for l in 0..=k {
+                gram[k * count + l] = lanes::dot(own, column(l));
+                gram[l * count + k] = gram[k * count + l];
+            }
+        }
+        gram
     }
 }
 

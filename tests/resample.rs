@@ -2,7 +2,7 @@
 
 use mixedmodels::columns::{Column, Design};
 use mixedmodels::error::Error;
-use mixedmodels::jackknife::delete_blocks;
+use mixedmodels::jackknife::{delete_blocks, LeftOut};
 use mixedmodels::lmm::Fit;
 use mixedmodels::parallel::Team;
 use mixedmodels::refit::{refit_many, Refit};
@@ -130,7 +130,11 @@ fn the_flag_stops_refits() {
 fn the_jackknife_leaves_out_whole_levels() {
     let design = design(400, &[(25, true)], false, 5);
     let base = fit(&design, 1);
-    let refits = delete_blocks(&design, &base, Some(0), 25, &team(2)).expect("nobody interrupts");
+    let left_out = LeftOut {
+        term: Some(0),
+        count: 25,
+    };
+    let refits = delete_blocks(&design, &base, left_out, &team(2)).expect("nobody interrupts");
     let codes = design.groupings[0].codes.as_slice();
     for level in [0, 13] {
         let mut other = design.clone();

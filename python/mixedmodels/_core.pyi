@@ -65,8 +65,35 @@ class Design:
         n_threads: int | None = None,
         callback: Callable[[int, float, float], object] | None = None,
     ) -> GeneralizedFit: ...
+    # The fit of a state, without optimising; the settings are for refits.
+    def revive(
+        self,
+        state: dict[str, Any],
+        *,
+        optimizer: Literal["newton", "bfgs", "nelder-mead"] = "newton",
+        tolerance: float = 1e-9,
+        max_evaluations: int = 1000,
+        time_limit: float | None = None,
+        start: _Array | None = None,
+        n_threads: int | None = None,
+    ) -> Fit: ...
+    def revive_generalized(
+        self,
+        family: Family,
+        state: dict[str, Any],
+        *,
+        criterion: Literal["fisher", "observed"] = "fisher",
+        quadrature: int = 1,
+        optimizer: Literal["newton", "bfgs", "nelder-mead"] = "newton",
+        tolerance: float = 1e-9,
+        max_evaluations: int = 1000,
+        time_limit: float | None = None,
+        start: _Array | None = None,
+        n_threads: int | None = None,
+    ) -> GeneralizedFit: ...
     def linear_predictor(self, beta: _Array, modes: Sequence[_Array | None]) -> _Array: ...
     def fixed_matrix(self) -> _Array: ...
+    def random_columns(self, term: int) -> _Array: ...
     def with_response(self, y: _Array) -> Design: ...
 
 @final
@@ -186,6 +213,13 @@ class Fit:
     def jackknife(
         self, term: int | None, blocks: int, n_threads: int | None = None
     ) -> dict[str, Any]: ...
+    # Diagonal of the hat matrix at fixed theta, and variances (sigma^2 included) of
+    # x'beta_hat + z'(b_hat - b): at the rows used, and at those of another design whose k-th term
+    # is the model's terms[k] (a code of -1: no random effects).
+    def leverages(self) -> _Array: ...
+    def row_variances(self) -> _Array: ...
+    def joint_variances(self, design: Design, terms: Sequence[int]) -> _Array: ...
+    def state(self) -> dict[str, Any]: ...
     def blocks(self) -> str: ...
 
 @final
@@ -279,3 +313,13 @@ class GeneralizedFit:
         use_u: bool = False,
         n_threads: int | None = None,
     ) -> dict[str, Any]: ...
+    def jackknife(
+        self, term: int | None, blocks: int, n_threads: int | None = None
+    ) -> dict[str, Any]: ...
+    # Diagonal of the hat matrix at fixed theta, and variances (sigma^2 included) of
+    # x'beta_hat + z'(b_hat - b): at the rows used, and at those of another design whose k-th term
+    # is the model's terms[k] (a code of -1: no random effects).
+    def leverages(self) -> _Array: ...
+    def row_variances(self) -> _Array: ...
+    def joint_variances(self, design: Design, terms: Sequence[int]) -> _Array: ...
+    def state(self) -> dict[str, Any]: ...

@@ -311,6 +311,19 @@ impl PyDesign {
             .reshape([self.n(), self.design.fixed.len()])
     }
 
+    /// The columns z of one term, n × q.
+    fn random_columns<'py>(
+        &self,
+        py: Python<'py>,
+        term: usize,
+    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        check(term < self.design.terms.len(), "there is no such term")?;
+        let design = self.design.clone();
+        let columns = py.detach(move || predictor::random_columns(&design, term));
+        let shape = [self.n(), self.design.terms[term].columns.len()];
+        columns.to_pyarray(py).reshape(shape)
+    }
+
     /// The same columns with another response.
     fn with_response(&self, y: PyReadonlyArray1<'_, f64>) -> PyResult<PyDesign> {
         Ok(PyDesign {
@@ -349,7 +362,7 @@ pub fn with_response(design: &Design, y: &PyReadonlyArray1<'_, f64>) -> PyResult
     Ok(design)
 }
 
-fn optimizer_named(name: &str) -> PyResult<Optimizer> {
+pub fn optimizer_named(name: &str) -> PyResult<Optimizer> {
     [Optimizer::Newton, Optimizer::Bfgs, Optimizer::NelderMead]
         .into_iter()
         .find(|optimizer| optimizer.name() == name)

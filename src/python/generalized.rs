@@ -71,7 +71,7 @@ impl PyDesign {
     }
 }
 
-fn weights_named(name: &str) -> PyResult<Weights> {
+pub fn weights_named(name: &str) -> PyResult<Weights> {
     match name {
         "fisher" => Ok(Weights::Fisher),
         "observed" => Ok(Weights::Observed),

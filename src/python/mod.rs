@@ -7,8 +7,10 @@ mod family;
 mod fit;
 mod generalized;
 mod inference;
+mod joint;
 mod resample;
 mod resample_generalized;
+mod state;
 mod supervise;
 
 use pyo3::prelude::*;

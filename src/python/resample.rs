@@ -1,12 +1,12 @@
 //! Many responses of one fit: refits, simulation, bootstrap.
 
-use super::design::columns;
+use super::design::{check, columns};
 use super::fit::PyFit;
 use super::supervise::{supervise, Manner};
 use crate::columns::{Column, Design};
 use crate::error::{Error, Result};
 use crate::estimates::Estimates;
-use crate::jackknife::delete_blocks;
+use crate::jackknife::{delete_blocks, LeftOut};
 use crate::parallel::{default_threads, piece, Shared, Team};
 use crate::refit::{refit_many, Refit};
 use crate::simulate::Simulation;
@@ -94,12 +94,10 @@ impl PyFit {
         blocks: usize,
         n_threads: Option<usize>,
     ) -> PyResult<Bound<'py, PyDict>> {
+        let blocks = blocks_of(&self.design, term, blocks)?;
         let (design, fit) = (self.design.clone(), self.fit.clone());
-        if blocks == 0 || term.is_some_and(|term| term >= design.terms.len()) {
-            return Err(Error::Data("there is no such term, or no block".into()).into());
-        }
         let refits = supervise(py, self.manner_of_many(n_threads), move |team, _| {
-            delete_blocks(&design, &fit, term, blocks, team)
+            delete_blocks(&design, &fit, blocks, team)
         })?;
         arrays(py, &refits, self.shape())
     }
@@ -149,6 +147,15 @@ pub fn filler<'f>(
                 .for_each(|(y, column)| *y = column.get(place));
         }
     }
+}
+
+/// Blocks of rows to leave out.
+pub fn blocks_of(design: &Design, term: Option<usize>, count: usize) -> PyResult<LeftOut> {
+    check(
+        count > 0 && term.is_none_or(|term| term < design.terms.len()),
+        "there is no such term, or no block",
+    )?;
+    Ok(LeftOut { term, count })
 }
 
 /// Replicates of a simulation at the rows used, one column each.

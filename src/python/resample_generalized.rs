@@ -4,11 +4,12 @@ use super::design::{check, numbers, with_response};
 use super::generalized::PyGeneralizedFit;
 use super::inference::{curve_points, CurvePoints};
 use super::resample::{
-    arrays, filler, in_columns, many, replicates, responses_of, shift, simulated,
+    arrays, blocks_of, filler, in_columns, many, replicates, responses_of, shift, simulated,
 };
 use super::supervise::supervise;
 use crate::curve_laplace::{GeneralizedCurve, Parameter};
 use crate::error::Error;
+use crate::jackknife::delete_blocks_generalized;
 use crate::parallel::Team;
 use crate::profile;
 use crate::refit_laplace::{again, refit_many};
@@ -111,6 +112,24 @@ impl PyGeneralizedFit {
                 simulation.fill(shift(which, first), out);
             };
             refit_many(&design, &fit, nsim, fill, team)
+        })?;
+        arrays(py, &refits, self.shape())
+    }
+
+    /// The model fitted without each block of rows; see the linear model's `jackknife`.
+    #[pyo3(signature = (term, blocks, n_threads=None))]
+    fn jackknife<'py>(
+        &self,
+        py: Python<'py>,
+        term: Option<usize>,
+        blocks: usize,
+        n_threads: Option<usize>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let blocks = blocks_of(&self.design, term, blocks)?;
+        let (design, fit) = (self.design.clone(), self.fit.clone());
+        let manner = many(n_threads.or(self.n_threads));
+        let refits = supervise(py, manner, move |team, _| {
+            delete_blocks_generalized(&design, &fit, blocks, team)
         })?;
         arrays(py, &refits, self.shape())
     }
