@@ -16,7 +16,7 @@ __all__ = ["Check", "Checks", "Skipped", "Verdict", "grade", "p_text"]
 
 Verdict = Literal["ok", "note", "problem"]
 
-NOTABLE, CLEAR = 0.01, 0.001  # p-values of what is worth a note, and of a problem
+NOTABLE, CLEAR = 0.01, 0.005  # p-values of what is worth a note, and of a problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,7 @@ class Checks:
     def to_frame(self) -> pd.DataFrame:
         """One row a check: check, subject, statistic, p_value, threshold, verdict, finding,
         advice."""
-        columns = "subject statistic p_value threshold verdict finding advice".split()
+        columns = ["subject", "statistic", "p_value", "threshold", "verdict", "finding", "advice"]
         rows = [[getattr(check, name) for name in columns] for check in self.checks]
         frame = pd.DataFrame(rows, columns=columns)
         frame.insert(0, "check", [check.name for check in self.checks])
@@ -124,8 +124,14 @@ class Checks:
             lines.append(textwrap.fill(found, WIDTH, subsequent_indent=" " * 9))
             if check.advice:
                 indent = " " * 9
-                lines.append(textwrap.fill(f"→ {check.advice}", WIDTH, initial_indent=indent,
-                                           subsequent_indent=indent + "  "))
+                lines.append(
+                    textwrap.fill(
+                        f"→ {check.advice}",
+                        WIDTH,
+                        initial_indent=indent,
+                        subsequent_indent=indent + "  ",
+                    )
+                )
         for line in self._skipped_lines:
             lines.append(textwrap.fill(line, WIDTH, subsequent_indent="  "))
         return "\n".join(lines)

@@ -149,9 +149,7 @@ def same_in_groups(model: FittedModel) -> list[Check | Skipped]:
     return [_levene(name, residuals, codes)]
 
 
-def _large_groups(
-    residuals: Array, codes: NDArray[np.intp]
-) -> tuple[Array, NDArray[np.intp]]:
+def _large_groups(residuals: Array, codes: NDArray[np.intp]) -> tuple[Array, NDArray[np.intp]]:
     """The rows of groups that are large enough, and their groups, numbered anew."""
     large = np.bincount(codes) >= ROWS
     rows = large[codes]

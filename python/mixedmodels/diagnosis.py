@@ -14,13 +14,16 @@ from .inference import Inference
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from .check_report import Checks
     from .influence_by_group import Influence
+    from .quantile_tests import QuantileTests
+    from .tables import ResultTable
 
 __all__ = ["Diagnosis"]
 
 
 class Diagnosis(Inference):
-    """Leverages, standardised residuals, influence of rows and of groups."""
+    """Leverages, standardised residuals, influence of rows and of groups, checks."""
 
     # --- Rows ---
 
@@ -153,3 +156,134 @@ class Diagnosis(Inference):
         from .influence_by_group import influence
 
         return influence(self, group, method, n_threads)
+
+    # --- Checks ---
+
+    def check(self) -> Checks:
+        """Everything that ought to be looked at before the model is reported, with what to do.
+
+        Convergence, singularity, separation, collinearity; numbers of groups and of rows per random
+        effect; normality of random effects and of residuals; constant variance, over fitted values
+        and over groups; influential groups; of generalised models overdispersion, and the
+        distribution, outliers and zeros against simulated responses. A departure is a "note" or a
+        "problem" only where it is both certain (p < 0.01, p < 0.005) and of a size that matters, so
+        that large data raise no false alarms.
+
+        Returns
+        -------
+        Checks
+            Prints as a list; `.to_frame()` has one row a check (check, subject, statistic, p_value,
+            threshold, verdict, finding, advice); `.problems`, `.notes`, `.skipped`.
+
+        Examples
+        --------
+        >>> import mixedmodels as mm
+        >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", mm.datasets.load("anxiety"))
+        >>> m.check().verdict
+        'note'
+        """
+        from .checks import check
+
+        return check(self)
+
+    def vif(self) -> ResultTable:
+        """Variance inflation factors of the terms of the fixed part, from `vcov`.
+
+        Returns
+        -------
+        ResultTable
+            Indexed by term: `vif`, of terms with several columns the generalised one; `df`, the
+            number of columns; `se_inflation` = vif^(1/(2 df)), by how much the term's standard
+            errors exceed those with unrelated predictors. Columns dropped do not count.
+
+        Raises
+        ------
+        ArgumentError
+            There are fewer than two terms.
+
+        Examples
+        --------
+        >>> import mixedmodels as mm
+        >>> visits = mm.datasets.load("anxiety_longitudinal").dropna()
+        >>> m = mm.lmer("anxiety ~ month + treatment + sessions + (1 | clinic)", visits)
+        >>> m.vif()["vif"].round(2).tolist()
+        []
+
+        References
+        ----------
+        Fox & Monette (1992), JASA 87, 178-183.
+        """
+        from .collinearity import variance_inflation
+
+        return variance_inflation(self)
+
+    def quantile_residuals(
+        self, nsim: int = 250, seed: int = 0, *, use_u: bool = False
+    ) -> pd.Series[float]:
+        """Where each response stands among responses simulated from the model: uniform on (0, 1) if
+        the model is right, whatever its family.
+
+        Parameters
+        ----------
+        nsim
+            Simulated responses; memory does not grow with them.
+        seed
+            Of the simulation and of the random order of ties (counts that are equal).
+        use_u
+            False (default, as in DHARMa): random effects are simulated as well, so that their
+            distribution is checked too; rows of a group that share an effect stand high or low
+            together. True: the conditional modes are kept; residuals are then independent but not
+            quite uniform, because the modes follow the response.
+
+        Returns
+        -------
+        pandas.Series
+            On the data's own index.
+
+        Raises
+        ------
+        ArgumentError
+            `nsim` or `seed` is not a whole number in its range.
+
+        Examples
+        --------
+        >>> import mixedmodels as mm
+        >>> data = mm.datasets.load("anxiety")
+        >>> m = mm.glmer("therapy_sessions ~ 1 + (1 | clinic)", data, family="poisson")
+        >>> m.quantile_residuals().between(0, 1).all()
+        np.True_
+
+        References
+        ----------
+        Dunn & Smyth (1996), J. Comput. Graph. Stat. 5, 236-244; Hartig, DHARMa (R package).
+        """
+        from .quantile_residuals import quantile_residuals
+
+        return quantile_residuals(self, nsim, seed, use_u=use_u)
+
+    def quantile_tests(
+        self, nsim: int = 250, seed: int = 0, *, use_u: bool = False
+    ) -> QuantileTests:
+        """Tests of the response against simulated ones: uniformity of `quantile_residuals`,
+        dispersion, outliers, zeros.
+
+        P-values are ranks among the simulated responses, each put in the place of the observed one:
+        right also where rows of a group are dependent, which makes ordinary tests of uniformity
+        fail. Of more than 20,000 rows, so many evenly spaced ones are tested.
+
+        Parameters
+        ----------
+        nsim, seed, use_u
+            As in `quantile_residuals`.
+
+        Examples
+        --------
+        >>> import mixedmodels as mm
+        >>> data = mm.datasets.load("anxiety")
+        >>> m = mm.glmer("therapy_sessions ~ 1 + (1 | clinic)", data, family="poisson")
+        >>> m.quantile_tests().dispersion.p_value < 0.01
+        True
+        """
+        from .quantile_tests import quantile_tests
+
+        return quantile_tests(self, nsim, seed, use_u=use_u)
