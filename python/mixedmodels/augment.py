@@ -17,14 +17,14 @@ from .rows import linear_part
 if TYPE_CHECKING:
     from .fitted import FittedModel
 
-__all__ = ["augment"]
+__all__ = ["augment", "columns_used", "to_pandas"]
 
 Array = NDArray[np.float64]
 
 
 def augment(model: FittedModel, data: Any = None) -> pd.DataFrame:
     """One row a row of the data; documented at `Description.augment`."""
-    frame = _columns_used(model) if data is None else _on_rows(model, _to_pandas(data, None))
+    frame = columns_used(model) if data is None else _on_rows(model, to_pandas(data, None))
     for name, values in _values(model).items():
         frame[name] = model._on_rows(values, name).to_numpy()
     return frame
@@ -78,7 +78,7 @@ def _generalised_values(model: Generalised) -> dict[str, Array]:
     }
 
 
-def _columns_used(model: FittedModel) -> pd.DataFrame:
+def columns_used(model: FittedModel) -> pd.DataFrame:
     """The columns of the table that the formula, weights and offset use; none for arrays."""
     m, call = model._matrices, model._call
     if m.spec is None or call.data is None:
@@ -90,14 +90,14 @@ def _columns_used(model: FittedModel) -> pd.DataFrame:
     expressions += [*formula.offsets, *([formula.response] if formula.response else [])]
     used = {name for expression in expressions for name in expression.names()}
     used |= {given for given in (call.weights, call.offset) if isinstance(given, str)}
-    frame = _on_rows(model, _to_pandas(call.data, used))
+    frame = _on_rows(model, to_pandas(call.data, used))
     if model._new_response is not None:  # of refit(y), not the table's
         response = m.response_name
         frame[response] = model._on_rows(model._response, response).to_numpy()
     return frame
 
 
-def _to_pandas(data: Any, used: set[str] | None) -> pd.DataFrame:
+def to_pandas(data: Any, used: set[str] | None) -> pd.DataFrame:
     """The columns called `used` (None: all), in the table's order, as pandas columns."""
     if isinstance(data, pd.DataFrame):
         return data[[c for c in data.columns if used is None or str(c) in used]]

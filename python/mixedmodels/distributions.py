@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from .errors import ArgumentError
 
 __all__ = [
+    "binomial_interval",
     "check_level",
     "chi2_quantile",
     "chi2_upper",
@@ -33,6 +34,20 @@ def check_level(level: float) -> None:
         raise ArgumentError(
             f"level is {level!r}; expected a coverage between 0 and 1, such as 0.95"
         )
+
+
+def binomial_interval(successes: int, trials: int, level: float) -> tuple[float, float]:
+    """The exact interval of a probability (Clopper & Pearson 1934, Biometrika 26).
+
+    >>> [round(end, 4) for end in binomial_interval(8, 10, 0.95)]
+    [0.4439, 0.9748]
+    """
+    from scipy.special import betaincinv
+
+    tail, failures = (1 - level) / 2, trials - successes
+    low = float(betaincinv(successes, failures + 1, tail)) if successes else 0.0
+    high = float(betaincinv(successes + 1, failures, 1 - tail)) if failures else 1.0
+    return low, high
 
 
 def chi2_upper(x: float, df: float) -> float:

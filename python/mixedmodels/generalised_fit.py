@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ._core import GeneralizedFit
     from .generalised import Generalised
 
-__all__ = ["glm", "glmer"]
+__all__ = ["check_generalised_groups", "glm", "glmer"]
 
 MOST_NODES = 25  # of a scalar random effect
 MOST_DIMENSIONS = 3
@@ -127,7 +127,7 @@ def glmer(
         n_threads, family, _quadrature(nAGQ, family), criterion_of(criterion, family),
     )  # fmt: skip
     matrices = _matrices(formula, call, mixed=True)
-    _check_groups(matrices, call)
+    check_generalised_groups(matrices, call)
     _check_nodes(call.quadrature, matrices)
     fit = _optimum(matrices, call, verbose=verbose, callback=callback)
     warn_about_fit(fit, matrices.terms, matrices.fixed_names)
@@ -218,7 +218,7 @@ def _matrices(formula: str, call: Call, mixed: bool) -> ModelMatrices:
     return model_matrices(parsed, frame, contrasts=call.contrasts)
 
 
-def _check_groups(matrices: ModelMatrices, call: Call) -> None:
+def check_generalised_groups(matrices: ModelMatrices, call: Call) -> None:
     """Refuse groups of one row where the response has no variance to tell theirs from."""
     assert call.family is not None
     check_groups(matrices, not call.family.has_sigma or call.control.allow_saturated)

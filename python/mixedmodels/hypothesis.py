@@ -21,7 +21,7 @@ from .tables import ResultTable
 if TYPE_CHECKING:
     from .fitted import FittedModel
 
-__all__ = ["HypothesisTable", "test"]
+__all__ = ["Hypotheses", "HypothesisTable", "read_hypotheses", "test"]
 
 Array = NDArray[np.float64]
 
@@ -52,7 +52,7 @@ def test(
     if not (joint is None or isinstance(joint, bool)):
         raise ArgumentError(f"joint is {joint!r}; expected True, False or None")
     method = resolve(model, ddf)
-    hypotheses = _hypotheses(model, hypothesis, value)
+    hypotheses = read_hypotheses(model, hypothesis, value)
     several = len(hypotheses.labels) > 1
     wanted = several if joint is None else bool(joint)
     found = f_test(model, hypotheses.L, method, hypotheses.value) if wanted else None
@@ -73,7 +73,7 @@ def test(
 
 
 def _row_columns(
-    model: FittedModel, hypotheses: _Hypotheses, method: str, level: float
+    model: FittedModel, hypotheses: Hypotheses, method: str, level: float
 ) -> dict[str, Array]:
     tests = t_tests(model, hypotheses.L, method)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -104,7 +104,7 @@ def _in_words(test: FTest) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Hypotheses:
+class Hypotheses:
     """Lβ = value: L is (k, coefficients kept)."""
 
     L: Array
@@ -112,7 +112,7 @@ class _Hypotheses:
     labels: list[str]
 
 
-def _hypotheses(model: FittedModel, hypothesis: Any, value: Any) -> _Hypotheses:
+def read_hypotheses(model: FittedModel, hypothesis: Any, value: Any) -> Hypotheses:
     names = list(model._matrices.fixed_names)
     if not names:
         raise DataError("the model has no fixed effects, so there is no hypothesis about them")
@@ -129,7 +129,7 @@ def _hypotheses(model: FittedModel, hypothesis: Any, value: Any) -> _Hypotheses:
         values = _values(value, len(L))
         labels = rows or [_as_text(row, v, names) for row, v in zip(L, values, strict=True)]
     _require_estimable(model, L, labels)
-    return _Hypotheses(L[:, ~np.isnan(np.asarray(model._fit.beta))], values, labels)
+    return Hypotheses(L[:, ~np.isnan(np.asarray(model._fit.beta))], values, labels)
 
 
 def _is_text(hypothesis: Any) -> bool:

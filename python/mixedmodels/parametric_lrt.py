@@ -19,7 +19,7 @@ from .model import LinearModel
 from .replicates import chunks
 from .simulate import check_replicates, on_table
 
-__all__ = ["BootstrapLRT", "bootstrap_lrt"]
+__all__ = ["BootstrapLRT", "bootstrap_lrt", "ml_criteria"]
 
 Array = NDArray[np.float64]
 
@@ -176,11 +176,11 @@ def _ratios(
         model._fit.refit_many(on_table(model._matrices, responses), n_threads)
         for model in (small, large)
     ]
-    before, after = (_criteria(m, fit) for m, fit in zip((small, large), fits, strict=True))
+    before, after = (ml_criteria(m, fit) for m, fit in zip((small, large), fits, strict=True))
     return before - after, int(fits[1]["singular"].sum())
 
 
-def _criteria(model: FittedModel, fits: dict[str, Any]) -> Array:
+def ml_criteria(model: FittedModel, fits: dict[str, Any]) -> Array:
     """−2 log-likelihood of every fit, as `lrt.criterion`; an ordinary regression's kernel fit is by
     REML, so it is made of the residual sum of squares."""
     if not isinstance(model, LinearModel):
