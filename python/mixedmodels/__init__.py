@@ -23,6 +23,7 @@ from .errors import (
     MixedModelsError,
     MixedModelsWarning,
     RankDeficiencyWarning,
+    SavedModelError,
     SeparationWarning,
     SingularFitWarning,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "MixedModelsWarning",
     "RankDeficiencyWarning",
     "Refits",
+    "SavedModelError",
     "SeparationWarning",
     "SingularFitWarning",
     "__version__",

@@ -23,6 +23,7 @@ __all__ = [
     "MixedModelsError",
     "MixedModelsWarning",
     "RankDeficiencyWarning",
+    "SavedModelError",
     "SeparationWarning",
     "SingularFitWarning",
 ]
@@ -70,6 +71,10 @@ class InsufficientMemoryError(MixedModelsError, MemoryError):
 
 class MissingDependencyError(MixedModelsError, ImportError):
     """An optional package is not installed; the message says how to install it."""
+
+
+class SavedModelError(MixedModelsError, ValueError):
+    """The bytes are not those of a model saved by `m.save`, or of a newer format, or damaged."""
 
 
 class InternalError(MixedModelsError):
