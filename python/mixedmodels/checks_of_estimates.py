@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .check_report import Check, Skipped
-from .collinearity import entangled
+from .collinearity import entangled, variance_inflation
 from .convergence import flat_message, singular_terms
 from .errors import ArgumentError
 from .generalised import Generalised
@@ -27,22 +27,22 @@ def converged(model: FittedModel) -> list[Check | Skipped]:
     if not terms and model.converged:
         return []
     outcome = model.convergence
-    numbers = {"statistic": outcome.decrement, "threshold": model._call.control.tolerance}
+    name, decrement = "convergence", outcome.decrement
     if not outcome.converged:
         return [
             Check(
-                name="convergence",
+                name=name,
                 finding=f"the optimiser stopped without a certain optimum ({outcome.reason})",
                 verdict="problem",
                 advice="do not report this fit yet. Compare optimisers by mm.all_fit(m), centre "
                 "and scale the predictors, or simplify the random part",
-                **numbers,
+                statistic=decrement,
             )
         ]
     if flat := flat_message(model._fit, terms):
-        return [Check(name="convergence", finding=flat, verdict="problem", **numbers)]
+        return [Check(name=name, finding=flat, verdict="problem", statistic=decrement)]
     finding = "the optimiser found an optimum"
-    return [Check(name="convergence", finding=finding, verdict="ok", **numbers)]
+    return [Check(name=name, finding=finding, verdict="ok", statistic=decrement)]
 
 
 def singular(model: FittedModel) -> list[Check | Skipped]:
@@ -105,18 +105,24 @@ def separated(model: FittedModel) -> list[Check | Skipped]:
 def collinear(model: FittedModel) -> list[Check | Skipped]:
     """Terms whose standard errors suffer from the other terms, worst first; see `m.vif()`."""
     try:
-        table = model.vif()
+        table = variance_inflation(model)
     except ArgumentError:  # fewer than two terms
         return []
     per_column = (table["se_inflation"] ** 2).sort_values(ascending=False)
     marginal = entangled(model)
     large = per_column[per_column > INFLATED]
-    if not len(large):
-        term, value = str(per_column.index[0]), float(per_column.iloc[0])
-        finding = f"predictors hardly overlap: the largest inflation is {value:.2f}, of {term}"
-        numbers = {"statistic": value, "threshold": INFLATED}
-        return [Check(name="collinearity", finding=finding, verdict="ok", **numbers)]
-    return [_overlap(str(term), float(v), str(term) in marginal) for term, v in large.items()]
+    if len(large):
+        return [_overlap(str(term), float(v), str(term) in marginal) for term, v in large.items()]
+    term, value = str(per_column.index[0]), float(per_column.iloc[0])
+    return [
+        Check(
+            name="collinearity",
+            finding=f"predictors hardly overlap: the largest inflation is {value:.2f}, of {term}",
+            verdict="ok",
+            statistic=value,
+            threshold=INFLATED,
+        )
+    ]
 
 
 def _overlap(term: str, value: float, marginal: bool) -> Check:

@@ -37,7 +37,7 @@ def enough_groups(model: FittedModel) -> list[Check | Skipped]:
 
 def _group_count(model: FittedModel, group: str, count: int) -> Check:
     verdict: Verdict = "problem" if count < TOO_FEW else "note" if count < FEW else "ok"
-    finding, advice = f"{count} levels of {group}", ""
+    finding, advice = f"{count}", ""
     if verdict != "ok":
         finding += ", from which a variance can hardly be estimated"
         tests = (
@@ -49,7 +49,7 @@ def _group_count(model: FittedModel, group: str, count: int) -> Check:
         if count < TOO_FEW:
             advice = f"make {group} a fixed effect, which asks for no variance; or {advice}"
     return Check(
-        name="number of groups",
+        name="number of levels",
         subject=group,
         finding=finding,
         verdict=verdict,
@@ -67,7 +67,6 @@ def enough_rows(model: FittedModel) -> list[Check | Skipped]:
 def _rows_per_effect(model: FittedModel, term: TermInfo) -> Check:
     effects = len(term.levels) * len(term.columns)
     ratio = model.nobs / effects
-    numbers = {"statistic": ratio, "threshold": ROWS_PER_EFFECT}
     finding = f"{ratio:.3g} rows for each of {effects} random effects"
     by_design = isinstance(model, Generalised) and len(term.levels) >= model.nobs
     if by_design:
@@ -82,7 +81,8 @@ def _rows_per_effect(model: FittedModel, term: TermInfo) -> Check:
         "first, and look at the interval of its standard deviation (m.confint())"
         if few
         else "",
-        **numbers,
+        statistic=ratio,
+        threshold=ROWS_PER_EFFECT,
     )
 
 
@@ -102,12 +102,13 @@ def normal_effects(model: FittedModel) -> list[Check | Skipped]:
 
 def _normal_modes(term: TermInfo, subject: str, values: Array) -> Check:
     found = normality(values)
-    odd = grade_normality(found) != "ok"
+    verdict = grade_normality(found)
+    odd = verdict != "ok"
     extreme = level_label(term.levels[int(np.argmax(np.abs(values)))])
     return Check(
         name="normality of random effects",
         subject=subject,
-        finding=departure(found),
+        finding=departure(found, verdict),
         verdict="note" if odd else "ok",
         statistic=found.w,
         p_value=found.p_value,
@@ -121,10 +122,12 @@ def _normal_modes(term: TermInfo, subject: str, values: Array) -> Check:
 
 def influential_groups(model: FittedModel) -> list[Check | Skipped]:
     """Cook's distance of each group, in closed form at the θ of the fit."""
+    from .influence_by_group import influence
+
     checks: list[Check | Skipped] = []
     for group in dict.fromkeys(term.group for term in model._matrices.terms):
         try:
-            found = model.influence(group, method="fast")
+            found = influence(model, group, "fast")
         except ArgumentError as error:
             checks.append(Skipped(f"influence of {group}", str(error)))
         else:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .check_report import Check, Skipped, Verdict, grade, p_text
 from .distributions import chi2_upper, f_upper
 from .errors import ArgumentError
+from .factors import show
 from .linear import Linear
 from .normality import FEWEST, Normality, normality
 from .rows import group_codes
@@ -36,15 +37,17 @@ def normal_residuals(model: FittedModel) -> list[Check | Skipped]:
         return [Skipped("normality of residuals", "there are too few residuals, or all are equal")]
     found = normality(residuals)
     verdict = grade_normality(found)
+    extreme = int(np.argmax(np.abs(residuals)))
     advice = (
         "fixed effects and their tests usually stand it; prediction intervals do not. Look at "
-        "m.plot.qq(); transform the response (log) if it is skewed, or look for outliers and a "
-        "missing predictor"
+        f"m.plot.qq(), and first at row {show(model._matrices.index[extreme])}, whose residual is "
+        f"{residuals[extreme]:.1f} standard deviations; transform the response (log) if it is "
+        "skewed, or look for a missing predictor"
     )
     return [
         Check(
             name="normality of residuals",
-            finding=departure(found),
+            finding=departure(found, verdict),
             verdict=verdict,
             statistic=found.w,
             p_value=found.p_value,
@@ -66,21 +69,23 @@ def grade_normality(found: Normality) -> Verdict:
     return verdict if notable >= 1 else "ok"
 
 
-def departure(found: Normality) -> str:
+def departure(found: Normality, verdict: Verdict) -> str:
     """The shape in words, with its numbers."""
-    shapes = []
-    if abs(found.skewness) >= SKEWED[0]:
-        side = "right" if found.skewness > 0 else "left"
-        shapes.append(f"a long tail to the {side}")
-    if found.kurtosis >= LONG_TAILED[0]:
-        shapes.append("more extreme values than a normal distribution")
-    elif found.kurtosis <= -LONG_TAILED[0]:
-        shapes.append("fewer extreme values than a normal distribution")
-    shape = " and ".join(shapes) or "close to a normal distribution"
+    shape = "no clear departure" if verdict == "ok" else " and ".join(_shapes(found))
     return (
         f"{shape} (skewness {found.skewness:.2f}, excess kurtosis {found.kurtosis:.2f}; "
         f"Shapiro-Francia W' = {found.w:.4f}, {p_text(found.p_value)})"
     )
+
+
+def _shapes(found: Normality) -> list[str]:
+    shapes = []
+    if abs(found.skewness) >= SKEWED[0]:
+        shapes.append(f"a long tail to the {'right' if found.skewness > 0 else 'left'}")
+    if abs(found.kurtosis) >= LONG_TAILED[0]:
+        count = "more" if found.kurtosis > 0 else "fewer"
+        shapes.append(f"{count} extreme values than a normal distribution has")
+    return shapes
 
 
 # --- Heteroscedasticity ---

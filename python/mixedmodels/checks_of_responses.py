@@ -37,14 +37,14 @@ def overdispersed(model: FittedModel) -> list[Check | Skipped]:
     if found.p_value < TIGHT and found.ratio > EXCESS[0]:
         # where χ² is rough the excess is not certain
         verdict = "problem" if found.ratio > EXCESS[1] and not found.notes else "note"
-    notes = "".join(f" {note}" for note in found.notes)
+    notes = " ".join(["", *found.notes]).removesuffix(".")
     remedies = f"{', '.join(found.remedies[:-1])}, or {found.remedies[-1]}"
     return [
         Check(
             name="overdispersion",
             finding=f"the response varies {found.ratio:.2f} times as much as a "
             f"{model.family.words} response would (Pearson χ² = {found.statistic:.4g} on "
-            f"{found.df} df, {p_text(found.p_value)}).{notes}",
+            f"{found.df} df, {p_text(found.p_value)}){'.' if notes else ''}{notes}",
             verdict=verdict,
             statistic=found.ratio,
             p_value=found.p_value,

@@ -80,7 +80,7 @@ def _generalised_factors(vcov: Array, sizes: list[int]) -> Array:
         apart = _log_det(R[np.ix_(own, own)]) + _log_det(R[np.ix_(~own, ~own)])
         factors.append(np.exp(apart - whole))
         start += size
-    return np.maximum(np.array(factors), 1.0)  # 1 is the least; below it is rounding
+    return np.asarray(np.maximum(factors, 1.0))  # 1 is the least; below it is rounding
 
 
 def _log_det(R: Array) -> float:
