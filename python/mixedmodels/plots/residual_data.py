@@ -12,8 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..distributions import normal_quantile
 from ..errors import ArgumentError, DataError
 from ..generalised import Generalised
+from ..leverage import independent, leverages
+from ..quantile_residuals import quantile_residuals
 from ..rows import kept_rows
 from .bands import Band, normal_band, normal_scores, order_statistics
 from .smoother import Smooth, lowess
@@ -23,10 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Standardised",
-    "averages",
     "binned_residuals",
+    "by_leverage",
+    "calibration",
     "is_binary",
-    "leverages",
     "observed",
     "quantiles",
     "residuals",
@@ -34,9 +37,10 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-Standardised = Literal["deviance", "pearson"]
+Standardised = Literal["deviance", "pearson", "quantile"]
 
 MOST_BINS = 1_000
+SIMULATED = 100  # responses; quantile residuals are exact whatever their number
 
 
 def is_binary(model: FittedModel) -> bool:
@@ -52,29 +56,25 @@ def is_binary(model: FittedModel) -> bool:
 
 def residuals(model: FittedModel, type: ResidualType) -> tuple[pd.DataFrame, Smooth]:
     """fitted (the linear predictor), residual, smooth; and the curve."""
-    values = np.asarray(model.residuals(type))
-    if len(values) != model.nobs:  # padded with NaN to all rows of the table
-        values = kept_rows(model, values)
-    return _with_curve(model, "residual", values)
+    return _with_curve(model, "residual", _used(model, np.asarray(model.residuals(type))))
 
 
-def scale_location(model: FittedModel, type: Standardised) -> tuple[pd.DataFrame, Smooth]:
+def scale_location(model: FittedModel) -> tuple[pd.DataFrame, Smooth]:
     """fitted (the linear predictor), root, smooth; and the curve."""
-    return _with_curve(model, "root", np.sqrt(np.abs(_standardised(model, type))))
+    return _with_curve(model, "root", np.sqrt(np.abs(standardised(model, "deviance"))))
 
 
-def leverages(model: FittedModel) -> pd.DataFrame:
-    """leverage, standardised (Pearson residuals), cooks_distance."""
-    h = np.asarray(model._fit.leverages())
-    standardised = _standardised(model, "pearson")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        distance = standardised**2 * h / (1 - h) / int(model._fit.rank)
-    return _frame(model, leverage=h, standardised=standardised, cooks_distance=distance)
+def by_leverage(model: FittedModel) -> pd.DataFrame:
+    """leverage, residual (standardised Pearson), cooks_distance."""
+    h, r = leverages(model), standardised(model, "pearson")
+    rank = int(model._fit.rank) or np.nan  # without fixed effects there is no such distance
+    distance = r**2 * h / (independent(h) * rank)
+    return _frame(model, leverage=h, residual=r, cooks_distance=distance)
 
 
 def quantiles(model: FittedModel, type: Standardised, band: Band, level: float) -> pd.DataFrame:
     """theoretical, residual (standardised), low, high, in increasing order."""
-    values = _standardised(model, type)
+    values = standardised(model, type)
     known = np.flatnonzero(np.isfinite(values))
     order = known[np.argsort(values[known], kind="stable")]
     n = len(order)
@@ -100,23 +100,31 @@ def _frame(model: FittedModel, **columns: Array) -> pd.DataFrame:
     return pd.DataFrame(columns, index=model._matrices.index)
 
 
-def _standardised(model: FittedModel, type: Standardised) -> Array:
-    """r/(σ√(1 − h)), of variance one where the model holds; NaN where h = 1.
+def standardised(model: FittedModel, type: Standardised) -> Array:
+    """Residuals that are standard normal, or nearly, where the model holds, shape (nobs,).
 
-    At θ as known the residuals y − Xβ̂ − Zb̂ of a linear mixed model have covariance σ²(I − H),
-    H = ∂ŷ/∂y, as those of an ordinary regression have: (I − H)V(I − H)' = σ²(I − H).
+    "deviance", "pearson": r/(σ√(1 − h)), NaN where h = 1. At θ as known the residuals of a linear
+    mixed model have covariance σ²(I − H), H = ∂ŷ/∂y, as those of an ordinary regression:
+    (I − H)V(I − H)' = σ²(I − H). "quantile": Φ⁻¹ of `quantile_residuals` given the modes.
     """
     if type not in get_args(Standardised):
-        known = " or ".join(repr(name) for name in get_args(Standardised))
-        raise ArgumentError(f"standardised residuals of type {type!r}: choose {known}")
+        known = ", ".join(repr(name) for name in get_args(Standardised))
+        raise ArgumentError(f"standardised residuals of type {type!r}: choose one of {known}")
+    if type == "quantile":
+        return _used(model, normal_quantile(quantile_residuals(model, SIMULATED, use_u=True)))
     if not model.sigma > 0:
         raise DataError(
             f"the residual standard deviation is {model.sigma:g}: the model fits every row "
             "exactly, and its residuals cannot be standardised"
         )
-    left = 1 - np.asarray(model._fit.leverages())
-    left = np.where(left > 1e-10, left, np.nan)
-    return np.asarray(model._residuals(type) / (model.sigma * np.sqrt(left)))
+    return np.asarray(
+        model._residuals(type) / (model.sigma * np.sqrt(independent(leverages(model))))
+    )
+
+
+def _used(model: FittedModel, values: Array) -> Array:
+    """Values of the rows used, from those that na_action="exclude" has padded to the table."""
+    return values if len(values) == model.nobs else kept_rows(model, values)
 
 
 # --- Averages of bins ---
@@ -127,7 +135,7 @@ def observed(model: FittedModel) -> pd.DataFrame:
     return _frame(model, fitted=model._fitted, observed=model._response)
 
 
-def averages(model: FittedModel) -> pd.DataFrame:
+def calibration(model: FittedModel) -> pd.DataFrame:
     """By bins of the fitted mean: fitted, observed, low and high (observed ± 2 SE), rows."""
     table = _bins(model)
     observed = table["fitted"] + table["residual"]

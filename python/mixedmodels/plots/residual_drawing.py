@@ -26,8 +26,15 @@ if TYPE_CHECKING:
     from ..fitted import FittedModel, ResidualType
     from .bands import Band
 
-__all__ = ["draw_averages", "draw_binned", "draw_leverage", "draw_observed", "draw_qq"]
-__all__ += ["draw_residuals", "draw_scale_location"]
+__all__ = [
+    "draw_binned",
+    "draw_calibration",
+    "draw_leverage",
+    "draw_observed",
+    "draw_qq",
+    "draw_residuals",
+    "draw_scale_location",
+]
 
 COOK = (0.5, 1.0)  # Cook's distances worth a look (Cook & Weisberg 1982, §3.5)
 
@@ -43,13 +50,13 @@ def draw_residuals(model: FittedModel, type: ResidualType, ax: Axes | None) -> A
     return ax
 
 
-def draw_scale_location(model: FittedModel, type: data.Standardised, ax: Axes | None) -> Axes:
-    frame, smooth = data.scale_location(model, type)
+def draw_scale_location(model: FittedModel, ax: Axes | None) -> Axes:
+    frame, smooth = data.scale_location(model)
     ax = axes(ax)
     cloud(ax, frame["fitted"].to_numpy(), frame["root"].to_numpy())
     curve(ax, smooth)
     ax.set_ylim(bottom=0)
-    words = f"√|{_standardised_words(model, type)}|"
+    words = f"√|{_standardised_words(model, 'deviance')}|"
     describe(ax, x=_predictor(model), y=words, title="Scale-location")
     return ax
 
@@ -88,8 +95,8 @@ def draw_observed(model: FittedModel, ax: Axes | None) -> Axes:
     return ax
 
 
-def draw_averages(model: FittedModel, ax: Axes | None) -> Axes:
-    frame = data.averages(model)
+def draw_calibration(model: FittedModel, ax: Axes | None) -> Axes:
+    frame = data.calibration(model)
     ax = axes(ax)
     identity_line(ax)
     ax.vlines(frame["fitted"], frame["low"], frame["high"], color=SKY, linewidth=1.5)
@@ -123,12 +130,13 @@ def draw_binned(model: FittedModel, ax: Axes | None) -> Axes:
 
 
 def draw_leverage(model: FittedModel, ax: Axes | None) -> Axes:
-    frame = data.leverages(model)
+    frame = data.by_leverage(model)
     ax = axes(ax)
     h = frame["leverage"].to_numpy()
     reference_line(ax, y=0)
-    cloud(ax, h, frame["standardised"].to_numpy())
-    _cook_contours(ax, int(model._fit.rank), h)
+    cloud(ax, h, frame["residual"].to_numpy())
+    if model._fit.rank > 0:
+        _cook_contours(ax, int(model._fit.rank), h)
     describe(
         ax,
         x="leverage",
@@ -169,6 +177,8 @@ def _residual_words(model: FittedModel, type: ResidualType) -> str:
 
 
 def _standardised_words(model: FittedModel, type: data.Standardised) -> str:
+    if type == "quantile":
+        return "quantile residual"
     if not isinstance(model, Generalised):
         return "standardised residual"
-    return "standardised Pearson residual" if type == "pearson" else f"standardised {type} residual"
+    return f"standardised {'Pearson' if type == 'pearson' else type} residual"

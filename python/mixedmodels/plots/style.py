@@ -206,10 +206,8 @@ def short(labels: Iterable[object], most: int = 24) -> list[str]:
     return [text if len(text) <= most else text[: most - 1] + "…" for text in texts]
 
 
-def figure_of(axes: Sequence[Axes]) -> Axes | Figure:
-    """What a plot returns: the Axes where there is one panel, their Figure where there are more."""
-    if len(axes) == 1:
-        return axes[0]
+def figure_of(axes: Sequence[Axes]) -> Figure:
+    """The figure that panels are on."""
     figure = axes[0].get_figure(root=True)
     assert figure is not None
     return figure
