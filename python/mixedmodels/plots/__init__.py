@@ -9,10 +9,11 @@ To add a group of plots: a mixin of `PlotsOfModel` in a file of its own, and its
 
 from __future__ import annotations
 
+from .data_plots import DataPlots
 from .residual_plots import ResidualPlots
 
 __all__ = ["Plots"]
 
 
-class Plots(ResidualPlots):
+class Plots(DataPlots, ResidualPlots):
     """The plots of one model, `m.plot`."""

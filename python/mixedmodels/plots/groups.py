@@ -14,10 +14,8 @@ from .style import (
     BLUE,
     CYCLE,
     GREY,
-    LINE_STYLES,
     MARKERS,
     describe,
-    figure_of,
     note,
     panels,
     short,
@@ -51,8 +49,8 @@ def _in_colours(found: GroupLines, ax: Axes) -> Axes:
         style = point_style(len(rows), CYCLE[k]) | {"marker": MARKERS[k]}
         ax.plot(found.predictor.at(mine["x"]), mine["y"], linestyle="none", **style)
         _line(ax, found, lines[lines["level"] == level], color=CYCLE[k], linewidth=1.8)
-        handle = {"color": CYCLE[k], "marker": MARKERS[k], "linewidth": 1.8}
-        ax.plot([], [], label=short([level])[0], **handle)  # type: ignore[arg-type]
+        name = short([level])[0]
+        ax.plot([], [], label=name, color=CYCLE[k], marker=MARKERS[k], linewidth=1.8)
     _line(ax, found, population, label="population", **POPULATION)
     ax.legend(title=found.group, fontsize="small", title_fontsize="small", framealpha=0.85)
     return _labelled(ax, found)
@@ -62,12 +60,10 @@ def _in_a_bundle(found: GroupLines, ax: Axes) -> Axes:
     rows, lines, population = _kinds(found)
     style = point_style(len(rows), GREY) | {"zorder": 1}
     ax.plot(found.predictor.at(rows["x"]), rows["y"], linestyle="none", **style)
-    label: str | None = f"each {found.group}"
     for k, level in enumerate(found.levels):
-        dashes = LINE_STYLES[0]
+        label = f"each {found.group}" if k == 0 else None
         mine = lines[lines["level"] == level]
-        own = {"color": BLUE, "linewidth": 1.0, "alpha": 0.75, "linestyle": dashes}
-        _line(ax, found, mine, label=label if k == 0 else None, **own)
+        _line(ax, found, mine, label=label, color=BLUE, linewidth=1.0, alpha=0.75)
     _line(ax, found, population, label="population", **POPULATION)
     ax.legend(fontsize="small", framealpha=0.85)
     if len(found.levels) < found.total:
@@ -75,7 +71,7 @@ def _in_a_bundle(found: GroupLines, ax: Axes) -> Axes:
     return _labelled(ax, found)
 
 
-def _in_panels(found: GroupLines) -> Axes | Figure:
+def _in_panels(found: GroupLines) -> Figure:
     rows, lines, population = _kinds(found)
     count = len(found.levels)
     columns = int(np.ceil(np.sqrt(1.5 * count)))
@@ -94,13 +90,12 @@ def _in_panels(found: GroupLines) -> Axes | Figure:
         ax.set_title(short([level], 16)[0], fontsize=10)
         ax.tick_params(labelsize=8, labelleft=k % columns == 0, labelbottom=k + columns >= count)
         _level_ticks(ax, found)
-    figure = figure_of(made)
-    figure.supxlabel(found.predictor.name, fontsize=11)  # type: ignore[union-attr]
-    figure.supylabel(found.response, fontsize=11)  # type: ignore[union-attr]
+    figure = made[0].get_figure(root=True)
+    assert figure is not None
+    figure.supxlabel(found.predictor.name, fontsize=11)
+    figure.supylabel(found.response, fontsize=11)
     handles, labels = made[0].get_legend_handles_labels()
-    figure.legend(  # type: ignore[union-attr]
-        handles, labels, loc="outside upper center", ncols=2, fontsize=9, frameon=False
-    )
+    figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=9, frameon=False)
     return figure
 
 

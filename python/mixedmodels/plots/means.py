@@ -33,16 +33,16 @@ def group_means(model: FittedModel, group: str | None) -> pd.DataFrame:
     name = grouping_factor(model, group)
     codes, y, w = group_codes(model, name), model._response, row_weights(model)
     term = next(term for term in model._matrices.terms if term.group == name)
-    sums = lambda values: np.bincount(codes, values, len(term.levels))  # noqa: E731
-    n, total = sums(np.ones(len(y))), sums(w)
-    mean = sums(w * y) / total
-    squares = sums(w * (y - mean[codes]) ** 2)
+    levels = len(term.levels)
+    n, total = np.bincount(codes, minlength=levels), np.bincount(codes, w, levels)
+    mean = np.bincount(codes, w * y, levels) / total
+    squares = np.bincount(codes, w * (y - mean[codes]) ** 2, levels)
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.where(n > 1, np.sqrt(squares / ((n - 1) * total)), np.nan)
     frame = pd.DataFrame(
         {
             "level": pd.Series([level_label(level) for level in term.levels], dtype=object),
-            "n": n.astype(int),
+            "n": n,
             "mean": mean,
             "std_error": error,
             "grand_mean": float((w * y).sum() / w.sum()),
@@ -53,14 +53,16 @@ def group_means(model: FittedModel, group: str | None) -> pd.DataFrame:
     return ordered.iloc[evenly_spaced(len(ordered), MOST_GROUPS)].reset_index(drop=True)
 
 
-def draw_means(frame: pd.DataFrame, total: int, group: str, response: str, ax: Any) -> Axes:
+def draw_means(model: FittedModel, group: str | None, ax: Any) -> Axes:
     """Dots with a standard error either side, the smallest mean at the bottom."""
+    frame, name = group_means(model, group), grouping_factor(model, group)
+    total = next(len(term.levels) for term in model._matrices.terms if term.group == name)
     few = total <= LABELLED
     height = max(SINGLE[1], 1.2 + 0.22 * len(frame)) if few else 5.6
-    ax = axes(ax, (SINGLE[0], height))
+    drawn: Axes = axes(ax, (SINGLE[0], height))
     at = frame["rank"].to_numpy()
     style = {"markersize": 5, "linewidth": 1.6} if few else {"markersize": 2, "linewidth": 0.7}
-    ax.errorbar(
+    drawn.errorbar(
         frame["mean"],
         at,
         xerr=frame["std_error"],
@@ -71,12 +73,14 @@ def draw_means(frame: pd.DataFrame, total: int, group: str, response: str, ax: A
         ecolor=BLUE if few else "#9ec5e0",
         label="mean ± standard error",
     )
-    reference_line(ax, x=float(frame["grand_mean"].iloc[0]))
-    ax.lines[-1].set_label("grand mean")
+    reference_line(drawn, x=float(frame["grand_mean"].iloc[0]))
+    drawn.lines[-1].set_label("grand mean")
     if few:
-        ax.set_yticks(at, short(frame["level"]))
+        drawn.set_yticks(at, short(frame["level"]))
     elif len(frame) < total:
-        note(ax, f"{len(frame)} of {total:,} groups, evenly spaced by rank")
-    ax.legend(fontsize="small", loc="lower right", framealpha=0.85)
-    describe(ax, x=f"mean of {response}", y=group if few else f"{group}, by rank of its mean")
-    return ax
+        note(drawn, f"{len(frame)} of {total:,} groups, evenly spaced by rank")
+    drawn.legend(fontsize="small", loc="lower right", framealpha=0.85)
+    describe(
+        drawn, x=f"mean of {model._matrices.response_name}", y=name if few else f"{name}, by rank"
+    )
+    return drawn

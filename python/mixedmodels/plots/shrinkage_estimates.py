@@ -37,8 +37,7 @@ Codes = NDArray[np.intp]
 MOST_GROUPS = 150  # arrows that can be told apart; of more groups, evenly spaced ones
 FLAT = 1e-10  # a pivot of Z'WZ, scaled to a unit diagonal, that is zero
 ITERATIONS = 30
-SETTLED = 1e-6  # change of a coefficient beside its standard error
-FARTHEST = 30.0  # a linear predictor beyond which an estimate runs off to infinity
+SETTLED = 1e-6  # change of a group's linear predictors
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,22 +108,19 @@ def _own_departures(model: FittedModel, Z: Array, codes: Codes, groups: int) -> 
     """Each group's own coefficients minus the model's, shape (groups, q); NaN where its rows do
     not determine them."""
     if not isinstance(model, Generalised):
-        step, _ = _least_squares(
-            Z, row_weights(model), model._response - model._fitted, codes, groups
-        )
-        return step
+        residuals = model._response - model._fitted
+        return _least_squares(Z, row_weights(model), residuals, codes, groups)
     departure = np.zeros((groups, Z.shape[1]))
+    eta = model._linear_predictor
     for _ in range(ITERATIONS):
-        eta = model._linear_predictor + np.einsum("ij,ij->i", Z, departure[codes])
         weights, residuals = _working(model, eta)
-        step, scale = _least_squares(Z, weights, residuals, codes, groups)
-        departure = departure + step
-        moving = np.abs(step) > SETTLED * scale
+        step = _least_squares(Z, weights, residuals, codes, groups)
+        departure, change = departure + step, np.einsum("ij,ij->i", Z, step[codes])
+        moving = np.bincount(codes, np.abs(change) > SETTLED, groups) > 0
         if not moving.any():
             break
-    extreme = np.abs(eta) > FARTHEST + np.abs(model._linear_predictor)
-    runaway = np.bincount(codes, extreme, groups) > 0
-    departure[moving.any(axis=1) | runaway] = np.nan
+        eta = eta + change
+    departure[moving] = np.nan  # on its way to infinity: the group's data separate its response
     return departure
 
 
@@ -139,10 +135,8 @@ def _working(model: Generalised, eta: Array) -> tuple[Array, Array]:
     return np.where(usable, weights, 0.0), np.where(usable, residuals, 0.0)
 
 
-def _least_squares(
-    Z: Array, w: Array, e: Array, codes: Codes, groups: int
-) -> tuple[Array, Array]:
-    """(Z'WZ)⁻¹Z'We of every group, shape (groups, q), NaN where singular, and 1/√(Z'WZ)ₖₖ."""
+def _least_squares(Z: Array, w: Array, e: Array, codes: Codes, groups: int) -> Array:
+    """(Z'WZ)⁻¹Z'We of every group, shape (groups, q); NaN where Z'WZ is singular."""
     q = Z.shape[1]
     crossed = np.empty((groups, q, q))
     right = np.empty((groups, q))
@@ -158,4 +152,4 @@ def _least_squares(
     solution = np.full((groups, q), np.nan)
     scaled = (right * scale)[regular]
     solution[regular] = np.linalg.solve(unit[regular], scaled[:, :, None])[:, :, 0]
-    return solution * scale, scale
+    return np.asarray(solution * scale)
