@@ -113,7 +113,7 @@ ERRORS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         mm.DataError,
         "row 4 is -1",
     ),
-    "weights all zero": (lambda: fit(weights=np.zeros(N)), mm.DataError, "every weight is 0"),
+    "weights all zero": (lambda: fit(weights=np.zeros(N)), mm.DataError, "every weight is zero"),
     "infinite weights": (
         lambda: fit(weights=np.full(N, np.inf)),
         mm.DataError,

@@ -256,7 +256,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: frame("y ~ x", weights=pd.Series(1.0, index=range(1, 7))),
         "index of weights",
     ),
-    "weights all zero": (lambda: frame("y ~ x", weights=np.zeros(6)), "every weight is 0"),
+    "weights all zero": (lambda: frame("y ~ x", weights=np.zeros(6)), "every weight is zero"),
     "weights in two dimensions": (lambda: frame("y ~ x", weights=np.ones((6, 1))), "dimensions"),
     "text as weights": (lambda: frame("y ~ x", weights="s"), "weights 's' is text"),
     "unknown weights": (lambda: frame("y ~ x", weights="xx"), "column 'xx' is not in the data"),

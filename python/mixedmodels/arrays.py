@@ -159,7 +159,7 @@ def _positive(weights: Array | None) -> NDArray[np.uint32] | None:
         raise DataError(f"the weight of row {row} is {weights[row]:g}; expected at least 0")
     rows = np.flatnonzero(weights > 0).astype(np.uint32)
     if len(rows) == 0:
-        raise DataError("no row is left: every weight is 0")
+        raise DataError("no row is left: every weight is zero")
     return rows
 
 

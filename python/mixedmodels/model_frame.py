@@ -317,7 +317,7 @@ def _positive(
     kept = positions[weights[positions] > 0]
     zeros = len(positions) - len(kept)
     if len(kept) == 0:
-        raise DataError(f"no row is left: every {what} is 0")
+        raise DataError(f"no row is left: every {what} is zero")
     return zeros, kept if zeros else rows
 
 
