@@ -70,10 +70,10 @@ def _density(ax: Axes, x: Array, y: Array) -> None:
 
 
 def curve(ax: Axes, smooth: Smooth, *, label: str | None = None) -> None:
-    """A smoother's curve, with a white edge so that it shows on dark ground."""
+    """A smoother's curve, with a thin white edge so that it shows on dark ground."""
     from matplotlib.patheffects import Normal, Stroke
 
-    edge = [Stroke(linewidth=4, foreground="white"), Normal()]
+    edge = [Stroke(linewidth=3, foreground="white"), Normal()]
     ax.plot(
         smooth.x, smooth.y, color=VERMILLION, linewidth=2, label=label, path_effects=edge, zorder=4
     )

@@ -40,7 +40,9 @@ Array = NDArray[np.float64]
 Standardised = Literal["deviance", "pearson", "quantile"]
 
 MOST_BINS = 1_000
-SIMULATED = 100  # responses; quantile residuals are exact whatever their number
+SIMULATED = (
+    20_000_000  # values, of 20 to 250 responses: quantile residuals are exact for any number
+)
 
 
 def is_binary(model: FittedModel) -> bool:
@@ -111,7 +113,8 @@ def standardised(model: FittedModel, type: Standardised) -> Array:
         known = ", ".join(repr(name) for name in get_args(Standardised))
         raise ArgumentError(f"standardised residuals of type {type!r}: choose one of {known}")
     if type == "quantile":
-        return _used(model, normal_quantile(quantile_residuals(model, SIMULATED, use_u=True)))
+        nsim = int(np.clip(SIMULATED // model.nobs, 20, 250))
+        return _used(model, normal_quantile(quantile_residuals(model, nsim, use_u=True)))
     if not model.sigma > 0:
         raise DataError(
             f"the residual standard deviation is {model.sigma:g}: the model fits every row "

@@ -17,6 +17,7 @@ from .style import (
     axes,
     describe,
     identity_line,
+    legend,
     reference_line,
 )
 
@@ -71,7 +72,7 @@ def draw_qq(
     ax.fill_between(x, frame["low"], frame["high"], color=SKY, alpha=0.3, linewidth=0, label=words)
     identity_line(ax)
     ax.plot(x, frame["residual"], linestyle="none", **point_style(len(x), BLUE))
-    ax.legend(loc="upper left", frameon=False)
+    legend(ax, "upper left")
     describe(
         ax,
         x="normal quantile",
@@ -89,7 +90,7 @@ def draw_observed(model: FittedModel, ax: Axes | None) -> Axes:
     describe(
         ax,
         x="fitted value",
-        y=f"observed {model._matrices.response_name}",
+        y=f"observed {_response_words(model)}",
         title="Observed against fitted values",
     )
     return ax
@@ -118,7 +119,7 @@ def draw_binned(model: FittedModel, ax: Axes | None) -> Axes:
         label = "± 2 standard errors" if end == "high" else None
         ax.plot(frame["fitted"], frame[end], color=GREY, linewidth=1.2, label=label)
     ax.plot(frame["fitted"], frame["residual"], linestyle="none", **point_style(len(frame)))
-    ax.legend(loc="upper left", frameon=False)
+    legend(ax, "upper left")
     what = "probability" if data.is_binary(model) else "value"
     describe(
         ax,
@@ -147,25 +148,33 @@ def draw_leverage(model: FittedModel, ax: Axes | None) -> Axes:
 
 
 def _cook_contours(ax: Axes, rank: int, h: Any) -> None:
-    """r = ±√(D p (1 − h)/h), within the frame that the points need."""
+    """r = ±√(D p (1 − h)/h), where it runs through the frame that the points need."""
     left, right = ax.get_xlim()
     bottom, top = ax.get_ylim()
     grid = np.linspace(max(float(np.min(h)), 1e-3 * right), min(right, 1 - 1e-6), 200)
     for distance, line in zip(COOK, (":", "--"), strict=True):
         height = np.sqrt(distance * rank * (1 - grid) / grid)
+        if height.min() > max(top, -bottom):
+            continue
         label = f"Cook's distance {distance:g}"
         style: dict[str, Any] = {"color": VERMILLION, "linestyle": line, "linewidth": 1.3}
         ax.plot(grid, height, label=label, **style)
         ax.plot(grid, -height, **style)
+        legend(ax, "lower right")
     ax.set_xlim(left, right)
     ax.set_ylim(bottom, top)
-    ax.legend(loc="lower right", frameon=False)
 
 
 def _predictor(model: FittedModel) -> str:
     if isinstance(model, Generalised) and model.family.link != "identity":
         return f"linear predictor ({model.family.link})"
     return "fitted value"
+
+
+def _response_words(model: FittedModel) -> str:
+    if isinstance(model, Generalised) and model.family.name == "binomial":
+        return "proportion"
+    return model._matrices.response_name
 
 
 def _residual_words(model: FittedModel, type: ResidualType) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -38,6 +38,7 @@ __all__ = [
     "describe",
     "figure_of",
     "identity_line",
+    "legend",
     "note",
     "panels",
     "pyplot",
@@ -54,6 +55,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINE_STYLES = ("-", "--", "-.", ":")
 
 Size = tuple[float, float]  # inches
+Place = Literal["best", "upper left", "upper right", "lower left", "lower right"]
 SINGLE: Size = (6.4, 4.4)
 TITLE_SIZE, LABEL_SIZE, TICK_SIZE, NOTE_SIZE = 12.0, 11.0, 10.0, 9.0
 
@@ -114,6 +116,7 @@ def panels(
     columns = columns or int(np.ceil(np.sqrt(count)))
     rows = -(-count // columns)
     figure, grid = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
     for unused in grid.flat[count:]:
         figure.delaxes(unused)
     made = list(grid.flat[:count])
@@ -186,6 +189,11 @@ def note(ax: Axes, text: str) -> None:
         fontsize=NOTE_SIZE,
         color="#555555",
     )
+
+
+def legend(ax: Axes, place: Place = "best") -> None:
+    """The legend of what is labelled, on a ground that lets points behind it shine through."""
+    ax.legend(loc=place, frameon=True, framealpha=0.8, edgecolor="none", fontsize=TICK_SIZE)
 
 
 def density_colours() -> Colormap:
