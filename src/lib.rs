@@ -22,6 +22,7 @@
 //!     ▼
 //!  Fit: β, σ, θ, conditional modes, verdict                              lmm · estimates · modes
 //!     │  criterion at any θ, linear predictor, picture                      evaluate · predictor · describe
+//!     │  joint covariance of (β̂, b̂ − b), leverages (both kinds of fit)     joint
 //!     │  directions D, c'Z̃'V⁻¹Z̃c', traces over components of levels          direction · inner · traces · component · square
 //!     │  exact Hessian, what degrees of freedom are made of                 variance
 //!     │  profiles: a curve's inner problems, the walk along it              restricted · held · curve · profile

@@ -2,8 +2,8 @@
 
     σ² [[X'WX, X'WZΛ], [Λ'Z'WX, Λ'Z'WZΛ + I]]⁻¹ in (β, u), with b = Λu  (Henderson 1975).
 
-Nothing is shared with the kernel but the estimates; W are prior weights, or the working weights of a
-generalised model. For tests on small data only.
+Nothing is shared with the kernel but the estimates; W are prior weights, or the working weights
+of a generalised model. For tests on small data only.
 """
 
 from __future__ import annotations

@@ -178,8 +178,8 @@ def test_a_state_of_another_model_is_refused() -> None:
         fitted("sleepstudy_rs_reml")._design.revive(state)
     with pytest.raises(mm.DataError, match="no 'sigma'"):
         fitted("penicillin_reml")._design.revive({k: v for k, v in state.items() if k != "sigma"})
+    spoilt = state | {"internal": np.full_like(state["internal"], np.nan)}
     with pytest.raises(mm.DataError, match="not all finite"):
-        spoilt = state | {"internal": np.full_like(state["internal"], np.nan)}
         fitted("penicillin_reml")._design.revive(spoilt)
 
 

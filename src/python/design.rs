@@ -7,16 +7,15 @@ use crate::error::Error;
 use crate::lmm;
 use crate::optimize::{Optimizer, Settings};
 use crate::parallel::default_threads;
-use crate::predictor;
 use numpy::ndarray::{ArrayView1, Dimension};
 use numpy::{Element, PyArray, PyArray1, PyArray2, PyReadonlyArray, PyReadonlyArray1};
-use numpy::{PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods, ToPyArray};
+use numpy::{PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Products of rows and columns below which a fit is over in milliseconds.
-const SHORT: usize = 300_000;
+pub const SHORT: usize = 300_000;
 /// Passes of a generalised fit for one of a linear one.
 const PASSES: usize = 10;
 /// Random effects below which a fit is over in milliseconds.
@@ -254,76 +253,6 @@ impl PyDesign {
         fit(py, self.design.clone(), reml, settings, n_threads, callback)
     }
 
-    /// Xβ + Zb + offset at the rows kept.
-    fn linear_predictor<'py>(
-        &self,
-        py: Python<'py>,
-        beta: PyReadonlyArray1<'py, f64>,
-        modes: Vec<Option<PyReadonlyArray2<'py, f64>>>,
-    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let beta = numbers(&beta)?;
-        check(
-            beta.len() == self.design.fixed.len(),
-            "beta must have one element a fixed column",
-        )?;
-        check(
-            modes.len() == self.design.terms.len(),
-            "modes must have one entry a random term",
-        )?;
-        for (term, modes) in self.design.terms.iter().zip(&modes) {
-            let levels = self.design.groupings[term.grouping].levels;
-            let shape = [levels, term.columns.len()];
-            check(
-                modes.as_ref().is_none_or(|modes| modes.shape() == shape),
-                "modes must be levels x effects",
-            )?;
-            let codes = self.design.groupings[term.grouping].codes.as_slice();
-            let known = |&code: &i32| code < 0 || (code as usize) < levels;
-            check(
-                modes.is_none() || codes.iter().all(known),
-                "a code lies beyond the levels of its grouping factor",
-            )?;
-        }
-        let values = |modes: &PyReadonlyArray2<'py, f64>| -> PyResult<Vec<f64>> {
-            Ok(in_step(modes)?.as_array().iter().copied().collect())
-        };
-        let modes: Vec<Option<Vec<f64>>> = modes
-            .iter()
-            .map(|modes| modes.as_ref().map(values).transpose())
-            .collect::<PyResult<_>>()?;
-        let design = self.design.clone();
-        let manner = Manner {
-            short: products(&self.design) < SHORT,
-            ..manner(&self.design, None, None)
-        };
-        let out = supervise(py, manner, move |team, _| {
-            Ok(predictor::linear_predictor(&design, &beta, &modes, team))
-        })?;
-        Ok(PyArray1::from_vec(py, out))
-    }
-
-    /// X, n × p.
-    fn fixed_matrix<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        let design = self.design.clone();
-        let matrix = py.detach(move || predictor::fixed_matrix(&design));
-        matrix
-            .to_pyarray(py)
-            .reshape([self.n(), self.design.fixed.len()])
-    }
-
-    /// The columns z of one term, n × q.
-    fn random_columns<'py>(
-        &self,
-        py: Python<'py>,
-        term: usize,
-    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        check(term < self.design.terms.len(), "there is no such term")?;
-        let design = self.design.clone();
-        let columns = py.detach(move || predictor::random_columns(&design, term));
-        let shape = [self.n(), self.design.terms[term].columns.len()];
-        columns.to_pyarray(py).reshape(shape)
-    }
-
     /// The same columns with another response.
     fn with_response(&self, y: PyReadonlyArray1<'_, f64>) -> PyResult<PyDesign> {
         Ok(PyDesign {
@@ -402,7 +331,7 @@ pub fn manner_of_passes(
 }
 
 /// Products of rows and columns.
-fn products(design: &Design) -> usize {
+pub fn products(design: &Design) -> usize {
     let columns = design.terms.iter().map(|term| term.columns.len());
     let columns = design.fixed.len() + 1 + columns.sum::<usize>();
     design.table.n().saturating_mul(columns)

@@ -8,6 +8,7 @@ mod fit;
 mod generalized;
 mod inference;
 mod joint;
+mod predictor;
 mod resample;
 mod resample_generalized;
 mod state;
