@@ -37,11 +37,15 @@ if TYPE_CHECKING:
     from .generalised_model import GeneralizedLinearMixedModel, GeneralizedLinearModel
     from .lrt import BoundaryWarning, LikelihoodRatioTable, anova
     from .model import LinearMixedModel, LinearModel
+    from .optimiser_comparison import OptimizerComparison, all_fit
     from .parametric_bootstrap import Bootstrap, bootstrap
     from .parametric_lrt import BootstrapLRT, bootstrap_lrt
+    from .planned_design import simulate_design
+    from .power_analysis import Power, power
     from .random_terms import ranova
     from .refits import Refits
     from .rlrt import exact_rlrt
+    from .simulated_design import SimulatedDesign
 
     __version__: str
 
@@ -67,12 +71,16 @@ __all__ = [
     "MissingDependencyError",
     "MixedModelsError",
     "MixedModelsWarning",
+    "OptimizerComparison",
+    "Power",
     "RankDeficiencyWarning",
     "Refits",
     "SavedModelError",
     "SeparationWarning",
+    "SimulatedDesign",
     "SingularFitWarning",
     "__version__",
+    "all_fit",
     "anova",
     "bootstrap",
     "bootstrap_lrt",
@@ -85,7 +93,9 @@ __all__ = [
     "lm",
     "lmer",
     "lmer_arrays",
+    "power",
     "ranova",
+    "simulate_design",
 ]
 
 # Imported when first used: `import mixedmodels` in a program that fits no model costs nothing.
@@ -100,7 +110,11 @@ _LAZY = {
     "LinearMixedModel": "model",
     "LinearModel": "model",
     "MarginalMeans": "emmeans",
+    "Power": "power_analysis",
+    "OptimizerComparison": "optimiser_comparison",
     "Refits": "refits",
+    "all_fit": "optimiser_comparison",
+    "SimulatedDesign": "simulated_design",
     "anova": "lrt",
     "bootstrap": "parametric_bootstrap",
     "bootstrap_lrt": "parametric_lrt",
@@ -110,7 +124,9 @@ _LAZY = {
     "lm": "fit",
     "lmer": "fit",
     "lmer_arrays": "fit",
+    "power": "power_analysis",
     "ranova": "random_terms",
+    "simulate_design": "planned_design",
 }
 
 

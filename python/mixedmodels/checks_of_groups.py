@@ -137,8 +137,8 @@ def influential_groups(model: FittedModel) -> list[Check | Skipped]:
 
 def _influence(group: str, found: Influence) -> Check:
     distances = found.cooks_distance
-    top, most = distances.idxmax(), float(distances.max())
-    changes = found.dfbetas.loc[top].dropna()
+    at, most = int(distances.argmax()), float(distances.max())
+    top, changes = distances.index[at], found.dfbetas.iloc[at].dropna()
     coefficient = str(changes.abs().idxmax())
     change = float(changes[coefficient])
     verdict: Verdict = "problem" if most > DECIDES else "note" if most > MOVES else "ok"

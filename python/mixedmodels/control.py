@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ArgumentError
 
-__all__ = ["Control", "settings_or_default"]
+__all__ = ["Control", "Optimizer", "settings_or_default"]
 
-OPTIMIZERS = ("newton", "bfgs", "nelder-mead")
+Optimizer = Literal["newton", "bfgs", "nelder-mead"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class Control:
     >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", data, control=slow)
     """
 
-    optimizer: Literal["newton", "bfgs", "nelder-mead"] = "newton"
+    optimizer: Optimizer = "newton"
     tolerance: float = 1e-9
     max_evaluations: int = 1000
     time_limit: float | None = None
@@ -72,9 +72,9 @@ class Control:
     allow_saturated: bool = False
 
     def __post_init__(self) -> None:
-        if self.optimizer not in OPTIMIZERS:
+        if self.optimizer not in get_args(Optimizer):
             raise ArgumentError(
-                f"optimizer is {self.optimizer!r}; choose one of {', '.join(OPTIMIZERS)}"
+                f"optimizer is {self.optimizer!r}; choose one of {', '.join(get_args(Optimizer))}"
             )
         _require_above_zero("tolerance", self.tolerance)
         _require_above_zero("max_evaluations", self.max_evaluations)
