@@ -181,7 +181,7 @@ def _categorical(native: Any) -> Factor:
     if hasattr(native, "num_chunks"):
         array = native.unify_dictionaries().combine_chunks()
         array = array.chunk(0) if hasattr(array, "num_chunks") else array
-        filled = array.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        filled = array.indices.cast("int64").fill_null(-1).to_numpy(zero_copy_only=False)
         levels = pd.Index(array.dictionary.to_pylist())
         return Factor(filled.astype(np.int32), levels, bool(array.type.ordered))
     if type(native.dtype).__name__ == "Enum":
