@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from .clusters import Clusters
 from .generalised import Generalised
-from .leverage import independent, leverages
+from .leverage import independent
 from .mixed import Mixed
 from .precision import coefficient_basis, precision_columns
 from .rows import linear_part
@@ -92,7 +92,7 @@ class Deletion:
 def delete_rows(model: FittedModel) -> Deletion:
     """Each row by itself, m = nobs."""
     rows = Rows.of(model)
-    free = independent(leverages(model))
+    free = independent(model._leverages)
     a = np.sqrt(rows.weights) * rows.solved  # of √w-scaled rows, whose P_cc is 1 − h
     scaled = np.sqrt(rows.weights) * rows.residuals / free
     growth = np.sum(a**2, axis=0) / free

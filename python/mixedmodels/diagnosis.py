@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import pandas as pd
 
 from .inference import Inference
+from .lazy import lazy
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from .check_report import Checks
     from .influence_by_group import Influence
@@ -44,9 +46,12 @@ class Diagnosis(Inference):
         >>> float(round(m.hatvalues.sum(), 2))
         15.18
         """
-        from .leverage import hatvalues
+        return self._on_rows(self._leverages, "hatvalue")
 
-        return hatvalues(self)
+    @lazy
+    def _leverages(self) -> NDArray[np.float64]:
+        """Of the rows used, shape (nobs,)."""
+        return np.asarray(self._fit.leverages())
 
     def cooks_distance(self) -> pd.Series[float]:
         """Cook's distance of each row, on the data's own index.

@@ -30,11 +30,14 @@ if TYPE_CHECKING:
 __all__ = [
     "cooks_distance",
     "dfbetas",
-    "hatvalues",
+    "distances",
     "independent",
+    "leverages",
     "require_fixed_effects",
     "rstandard",
     "rstudent",
+    "sigma_without",
+    "standardised",
 ]
 
 Array = NDArray[np.float64]
@@ -42,36 +45,44 @@ Array = NDArray[np.float64]
 DETERMINED = 1e-10  # of 1 − h: the row alone determines a coefficient
 
 
-def hatvalues(model: FittedModel) -> pd.Series[float]:
-    return model._on_rows(leverages(model), "hatvalue")
-
-
 def cooks_distance(model: FittedModel) -> pd.Series[float]:
     require_fixed_effects(model, "Cook's distance")
-    h = leverages(model)
+    return model._on_rows(distances(model), "cooks_distance")
+
+
+def distances(model: FittedModel) -> Array:
+    """Cook's distances, (nobs,); NaN without fixed effects."""
+    h, rank = model._leverages, int(model._fit.rank)
     with np.errstate(invalid="ignore", divide="ignore"):
         moved = model._residuals("pearson") / (independent(h) * model.sigma)
-        return model._on_rows(moved**2 * h / int(model._fit.rank), "cooks_distance")
+        return moved**2 * h / (rank or np.nan)
 
 
 def rstandard(model: FittedModel) -> pd.Series[float]:
+    return model._on_rows(standardised(model), "rstandard")
+
+
+def standardised(model: FittedModel) -> Array:
+    """(nobs,)"""
     with np.errstate(invalid="ignore", divide="ignore"):
-        spread = model.sigma * np.sqrt(independent(leverages(model)))
-        return model._on_rows(_finite(model._residuals("deviance") / spread), "rstandard")
+        spread = model.sigma * np.sqrt(independent(model._leverages))
+        return _finite(model._residuals("deviance") / spread)
 
 
 def rstudent(model: FittedModel) -> pd.Series[float]:
-    h, r, pearson = leverages(model), model._residuals("deviance"), model._residuals("pearson")
+    h, r, pearson = model._leverages, model._residuals("deviance"), model._residuals("pearson")
     with np.errstate(invalid="ignore", divide="ignore"):
         likelihood = np.sign(r) * np.sqrt(r**2 + h * pearson**2 / independent(h))
         return model._on_rows(_finite(likelihood / _student_scale(model)), "rstudent")
 
 
 def _student_scale(model: FittedModel) -> float | Array:
-    """What studentised residuals are divided by."""
-    if isinstance(model, Mixed) or not model._has_sigma:
-        return model.sigma
-    return _sigma_without(model)
+    """What the program that defines them divides by: lme4 by σ; R's lm and glm by σ without the
+    row, unless the family is one that R knows to have none."""
+    ordinary = not isinstance(model, Mixed)
+    name = model._call.family.name if model._call.family else "gaussian"
+    divides = model._has_sigma or name == "negative_binomial"
+    return sigma_without(model) if ordinary and divides else model.sigma
 
 
 def dfbetas(model: FittedModel) -> pd.DataFrame:
@@ -95,23 +106,23 @@ def _ordinary_dfbetas(model: FittedModel) -> Array:
     scale = np.sqrt(np.sum(root**2, axis=1))
     result = np.full((model.nobs, len(model._fit.beta)), np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
-        moved = model._residuals("deviance") / independent(leverages(model))
-        moved = moved * np.sqrt(working_weights(model)) / _sigma_without(model)
+        moved = model._residuals("deviance") / independent(model._leverages)
+        moved = moved * np.sqrt(working_weights(model)) / sigma_without(model)
         change = np.stack([linear_part(model, beta) * moved for beta in basis], axis=1) @ root.T
         result[:, ~np.isnan(np.asarray(model._fit.beta))] = change / scale
     return result
 
 
-def _sigma_without(model: FittedModel) -> Array:
+def sigma_without(model: FittedModel) -> Array:
     """σ₍ᵢ₎ of an ordinary regression, (nobs,), of a generalised one from its deviance residuals."""
     squares = model._residuals("deviance") ** 2
-    left = squares.sum() - squares / independent(leverages(model))
+    left = squares.sum() - squares / independent(model._leverages)
     return np.sqrt(np.maximum(left, 0.0) / (model.nobs - int(model._fit.rank) - 1))
 
 
 def leverages(model: FittedModel) -> Array:
-    """h, shape (nobs,)."""
-    return np.asarray(model._fit.leverages())
+    """h, (nobs,)."""
+    return model._leverages
 
 
 def independent(h: Array) -> Array:
