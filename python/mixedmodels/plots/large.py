@@ -61,12 +61,12 @@ def _density(ax: Axes, x: Array, y: Array) -> None:
         bins="log",
         mincnt=1,
         cmap=density_colours(),
-        linewidths=0.1,
+        linewidths=0.4,
         edgecolors="face",
         rasterized=True,
         zorder=2,
     )
-    note(ax, f"{len(x):,} points: the darker, the more")
+    note(ax, f"{len(x):,} points, darker: more")
 
 
 def curve(ax: Axes, smooth: Smooth, *, label: str | None = None) -> None:

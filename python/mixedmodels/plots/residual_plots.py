@@ -30,8 +30,10 @@ class ResidualPlots(PlotsOfModel):
     ) -> Axes:
         """Residuals against fitted values, with a robust smoother (lowess).
 
-        Where the model holds the smoother is flat at zero and the cloud equally wide everywhere
-        (Pearson and deviance residuals).
+        Where the model holds the smoother is nearly flat at zero and the cloud equally wide
+        everywhere (Pearson residuals). With random effects it rises a little: conditional modes
+        are shrunken, so that rows of high groups lie above their fitted values, the more so the
+        smaller the groups are.
 
         Parameters
         ----------

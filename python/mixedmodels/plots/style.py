@@ -177,17 +177,18 @@ def identity_line(ax: Axes) -> None:
 
 
 def note(ax: Axes, text: str) -> None:
-    """Small print in the upper right corner, above the frame."""
+    """Small print in the upper right corner."""
     ax.annotate(
         text,
         xy=(1, 1),
         xycoords="axes fraction",
-        xytext=(0, 3),
+        xytext=(-3, -3),
         textcoords="offset points",
         ha="right",
-        va="bottom",
+        va="top",
         fontsize=NOTE_SIZE,
-        color="#555555",
+        bbox={"boxstyle": "square,pad=0.2", "facecolor": "white", "alpha": 0.8, "linewidth": 0},
+        zorder=5,
     )
 
 

@@ -1,0 +1,115 @@
+"""Drawing of conditional modes, from the frames of `random_effect_data.py`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from .large import evenly_spaced, point_style
+from .style import BLUE, GREY, SKY, describe, figure_of, legend, note, panels, reference_line, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["draw_caterpillar", "draw_quantiles"]
+
+LABELLED = 50  # levels that get a name
+DRAWN = 5_000  # levels of more, evenly
+
+
+def draw_caterpillar(
+    parts: list[pd.DataFrame], level: float, bars: bool, sort: bool, ax: Any
+) -> Axes | Figure:
+    """One panel a frame: levels upwards, modes with their intervals to the right."""
+    made = panels(len(parts), ax, columns=min(len(parts), 3), size=_size(parts))
+    for part, each in zip(parts, made, strict=True):
+        _caterpillar(each, part, bars, sort)
+        interval = f"conditional mode, {100 * level:g} % interval"
+        term, group = part["term"].iloc[0], part["grp"].iloc[0]
+        describe(each, x=interval, y=_levels_in_words(part), title=f"{term} by {group}")
+    return made[0] if len(made) == 1 else figure_of(made)
+
+
+def _size(parts: list[pd.DataFrame]) -> tuple[float, float]:
+    """Inches: a line of text for every level that is named."""
+    most = max(len(part) for part in parts)
+    columns = min(len(parts), 3)
+    rows = -(-len(parts) // columns)
+    height = 1.1 + 0.21 * most if most <= LABELLED else 4.6
+    width = 6.4 if columns == 1 else 4.4 * columns
+    return width, rows * max(height, 3.2)
+
+
+def _caterpillar(ax: Axes, part: pd.DataFrame, bars: bool, sort: bool) -> None:
+    n = len(part)
+    drawn = evenly_spaced(n, DRAWN)
+    part = part.iloc[drawn]
+    reference_line(ax, x=0)
+    if bars:
+        _bars(ax, drawn, part["value"].to_numpy())
+    ends: dict[str, Any] = {"color": GREY if bars else BLUE, "linewidth": _line_width(n)}
+    ax.hlines(drawn, part["conf_low"], part["conf_high"], rasterized=n > DRAWN // 5, **ends)
+    if not bars:
+        style = point_style(n) | {"alpha": 1.0, "markersize": 5.5 if n <= LABELLED else 1.5}
+        colour = BLUE if n <= LABELLED else "black"
+        ax.plot(part["value"], drawn, linestyle="none", **style | {"color": colour})
+    _name_levels(ax, n, part["level"])
+    if not sort:  # the first level on top, as in a table
+        ax.invert_yaxis()
+
+
+def _bars(ax: Axes, at: Any, values: Any) -> None:
+    if len(at) <= LABELLED:
+        ax.barh(at, values, height=0.7, color=SKY, zorder=1)
+    else:  # one area, not a rectangle a level
+        ax.fill_betweenx(at, 0, values, step="mid", color=SKY, linewidth=0, zorder=1)
+
+
+def _line_width(n: int) -> float:
+    return 1.4 if n <= LABELLED else float(np.clip(200 / n, 0.15, 1.0))
+
+
+def _name_levels(ax: Axes, n: int, levels: pd.Series[Any]) -> None:
+    margin = 0.7 if n <= LABELLED else 0.02 * n
+    ax.set_ylim(-margin, n - 1 + margin)
+    ax.grid(visible=False, axis="y")
+    if n <= LABELLED:
+        ax.set_yticks(np.arange(n), labels=short(levels))
+        ax.tick_params(axis="y", length=0)
+    else:
+        ax.set_yticks([])
+    if n > DRAWN:
+        note(ax, f"{n:,} levels, {len(levels):,} drawn")
+
+
+def _levels_in_words(part: pd.DataFrame) -> str:
+    """Where levels have no names, how many they are."""
+    return "" if len(part) <= LABELLED else f"{len(part):,} levels of {part['grp'].iloc[0]}"
+
+
+def draw_quantiles(parts: list[pd.DataFrame], level: float, band: str, ax: Any) -> Axes | Figure:
+    """One panel a frame: modes with their intervals against normal quantiles, with a band."""
+    columns = min(len(parts), 3)
+    rows = -(-len(parts) // columns)
+    size = (6.4, 4.4) if len(parts) == 1 else (4.6 * columns, 4.2 * rows)
+    made = panels(len(parts), ax, columns=columns, size=size)
+    for part, each in zip(parts, made, strict=True):
+        _quantiles(each, part, f"{100 * level:g} % band, {band}")
+        interval = f"conditional mode, {100 * level:g} % interval"
+        title = f"Normal Q-Q plot: {part['term'].iloc[0]} by {part['grp'].iloc[0]}"
+        describe(each, x="normal quantile", y=interval, title=title)
+    return made[0] if len(made) == 1 else figure_of(made)
+
+
+def _quantiles(ax: Axes, part: pd.DataFrame, words: str) -> None:
+    x, n = part["theoretical"], len(part)
+    ax.fill_between(x, part["low"], part["high"], color=SKY, alpha=0.3, linewidth=0, label=words)
+    dashed: dict[str, Any] = {"color": GREY, "linewidth": 1.2, "linestyle": (0, (5, 3))}
+    ax.plot(x, part["line"], **dashed)
+    ends: dict[str, Any] = {"color": BLUE, "alpha": 0.35, "linewidth": _line_width(n)}
+    ax.vlines(x, part["conf_low"], part["conf_high"], rasterized=n > DRAWN // 5, **ends)
+    ax.plot(x, part["value"], linestyle="none", **point_style(n))
+    legend(ax, "upper left")
