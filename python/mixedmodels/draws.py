@@ -1,0 +1,82 @@
+"""Responses of a design at given parameters, without a fit: y* from the family with linear
+predictor Xβ + o + Zb, b = Ru, u ~ N(0, I).
+
+Replicate k of a seed has a stream of counter-based random numbers of its own (Philox, Salmon et al.
+2011), so that it is a function of (seed, k) alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .families import Family
+    from .model_matrix import ModelMatrices
+    from .true_parameters import Truth
+
+__all__ = ["draw_responses"]
+
+Array = NDArray[np.float64]
+Draw = Callable[[np.random.Generator, Array, Array, float], Array]
+
+
+def draw_responses(
+    matrices: ModelMatrices,
+    family: Family | None,
+    truth: Truth,
+    nsim: int,
+    seed: int,
+    offset: int = 0,
+) -> Array:
+    """Replicates offset, offset + 1, ... of a seed, shape (nobs, nsim).
+
+    Binomial responses are proportions of the numbers of trials.
+    """
+    beta = np.asarray(truth.fixef)
+    roots = truth.in_order(matrices.terms)
+    responses = np.empty((matrices.nobs, nsim), order="F")
+    noise = _noise(matrices, family, truth)
+    for k in range(nsim):
+        random = np.random.Generator(np.random.Philox(key=[seed, offset + k]))
+        modes = [
+            random.standard_normal((len(term.levels), len(root))) @ root.T
+            for term, root in zip(matrices.terms, roots, strict=True)
+        ]
+        eta = np.asarray(matrices.design.linear_predictor(beta, modes))
+        responses[:, k] = noise(random, eta)
+    return responses
+
+
+def _noise(
+    matrices: ModelMatrices, family: Family | None, truth: Truth
+) -> Callable[[np.random.Generator, Array], Array]:
+    """Linear predictor → response."""
+    weights = np.ones(matrices.nobs) if matrices.weights is None else matrices.weights
+    if family is None:
+        sd = truth.sigma / np.sqrt(weights)
+        return lambda random, eta: eta + sd * random.standard_normal(len(eta))
+    scale = truth.dispersion if family.has_shape else truth.sigma
+    size = weights if matrices.sizes is None else matrices.sizes
+    kernel, draw = (
+        family.kernel(None if np.isnan(truth.dispersion) else truth.dispersion),
+        _DRAWS[family.name],
+    )
+    return lambda random, eta: draw(random, np.asarray(kernel.mean(eta)), size, scale)
+
+
+_DRAWS: dict[str, Draw] = {
+    "binomial": lambda r, mu, size, _: r.binomial(size.astype(np.int64), mu) / size,
+    "poisson": lambda r, mu, *_: r.poisson(mu).astype(float),
+    "gamma": lambda r, mu, w, sigma: r.gamma(w / sigma**2, mu * sigma**2 / w),
+    "inverse_gaussian": lambda r, mu, w, sigma: r.wald(mu, w / sigma**2),
+    "gaussian": lambda r, mu, w, sigma: r.normal(mu, sigma / np.sqrt(w)),
+    "negative_binomial": lambda r, mu, _, theta: r.poisson(r.gamma(theta, mu / theta)).astype(
+        float
+    ),
+    "nb1": lambda r, mu, _, phi: r.poisson(r.gamma(mu / phi, phi)).astype(float),
+    "beta": lambda r, mu, _, phi: r.beta(mu * phi, (1 - mu) * phi),
+}

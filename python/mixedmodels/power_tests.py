@@ -1,0 +1,266 @@
+"""The tests of an effect in simulated responses: one model a response, or a likelihood ratio.
+
+By degrees of freedom (Satterthwaite, Kenward-Roger, residual, asymptotic) every response is fitted
+and tested as a single analysis would be, so that the power is that of the very test which
+`m.coefficients`, `m.test` and `m.anova` report. The likelihood ratio needs the optima only, which
+the kernel finds for many responses at once.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .call import optimize, optimize_generalised
+from .ddf import f_test, resolve
+from .distributions import chi2_upper
+from .errors import ArgumentError, ConvergenceError, DataError, MixedModelsError, MixedModelsWarning
+from .fit import check_groups
+from .fitted import FittedModel
+from .generalised_fit import check_generalised_groups
+from .generalised_model import GeneralizedLinearMixedModel, GeneralizedLinearModel
+from .hypothesis import read_hypotheses
+from .lazy import lazy
+from .lrt import by_ml
+from .model import LinearMixedModel, LinearModel
+from .model_matrix import ModelMatrices, plan_model
+from .parametric_bootstrap import refitted
+from .parametric_lrt import ml_criteria
+from .simulate import on_table
+from .term_hypotheses import FixedPart, sum_to_zero
+
+if TYPE_CHECKING:
+    from .simulated_design import SimulatedDesign
+
+__all__ = ["Effect", "Outcomes", "Trial"]
+
+Array = NDArray[np.float64]
+
+ATTEMPTS = 20  # responses that are tried for a first fit
+ROUNDING = 1e-9  # of a rank
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What was found in k responses; every array has shape (k,)."""
+
+    p_value: Array  # NaN where there is no fit
+    estimate: Array  # NaN also for effects of several coefficients
+    singular: NDArray[np.bool_]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Outcomes]) -> Outcomes:
+        """Those of several batches, one after the other."""
+        return cls(
+            np.concatenate([part.p_value for part in parts]),
+            np.concatenate([part.estimate for part in parts]),
+            np.concatenate([part.singular for part in parts]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Effect:
+    """A hypothesis Lβ = value about the fixed effects kept: L is (k, rank)."""
+
+    L: Array
+    value: Array  # (k,)
+    truth: float  # Lβ − value of the design's own β; NaN if k > 1
+
+    @classmethod
+    def of(cls, model: FittedModel, effect: str | Sequence[str], beta: Array) -> Effect:
+        """A coefficient, a term of the formula (as in `m.anova(type=3)`), or hypotheses as text (as
+        in `m.test`)."""
+        texts = [effect] if isinstance(effect, str) else list(effect)
+        parts = [_rows_of(model, text) for text in texts]
+        L = np.concatenate([rows for rows, _ in parts])
+        value = np.concatenate([values for _, values in parts])
+        kept = ~np.isnan(np.asarray(model._fit.beta))
+        truth = float(L[0] @ beta[kept] - value[0]) if len(L) == 1 else np.nan
+        return cls(L, value, truth)
+
+    @property
+    def columns(self) -> NDArray[np.intp]:
+        """The kept coefficients that the hypothesis says are zero, if that is all it says."""
+        named = np.flatnonzero(self.L.any(axis=0))
+        scaled = self.L / np.abs(self.L).max(axis=1, keepdims=True)
+        if self.value.any() or np.linalg.matrix_rank(scaled, tol=ROUNDING) < len(named):
+            raise ArgumentError(
+                "test='lrt' compares with a model without some coefficients, and this effect is a "
+                "combination of them: name coefficients or a term that no other contains, or "
+                "choose another test"
+            )
+        return named
+
+
+def _rows_of(model: FittedModel, text: str) -> tuple[Array, Array]:
+    """L and the values of one text."""
+    names, spec = list(model._matrices.fixed_names), model._matrices.spec
+    if text not in names and spec is not None:
+        parts = set(text.replace(" ", "").split(":"))
+        for t, label in enumerate(spec.formula.fixed.labels()):
+            if set(label.replace(" ", "").split(":")) == parts:
+                L = sum_to_zero(FixedPart.of(model))[0][t]
+                if L is None or not len(L):
+                    raise DataError(f"'{label}' has no test of its own: its columns are collinear")
+                return _in_units(L, np.array(spec.fixed.assign) == t, model), np.zeros(len(L))
+    quoted = f"`{text}`" if text in names else text
+    found = read_hypotheses(model, quoted, 0.0)
+    return found.L, found.value
+
+
+def _in_units(L: Array, own: NDArray[np.bool_], model: FittedModel) -> Array:
+    """A single row as a multiple of the coefficient that it is about: sum-to-zero effects are half
+    a difference, with the sign of the last level."""
+    if len(L) > 1:
+        return L
+    kept = ~np.isnan(np.asarray(model._fit.beta))
+    return np.asarray(L / L[0, own[kept]][np.abs(L[0, own[kept]]).argmax()])
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One setting of a design, ready to test an effect in any number of responses."""
+
+    design: SimulatedDesign
+    model: FittedModel
+    effect: Effect
+    method: str  # a name of `ddf.resolve`, or "lrt"
+    n_threads: int
+
+    @classmethod
+    def of(
+        cls,
+        design: SimulatedDesign,
+        effect: str | Sequence[str],
+        test: str | None,
+        seed: int,
+        n_threads: int,
+    ) -> Trial:
+        """From a design; a first fit analyses it once for all."""
+        model = _first_fit(design, seed)
+        method = (
+            "lrt" if test == "lrt" else resolve(model, "asymptotic" if test == "wald" else test)
+        )
+        if method == "none":
+            raise ArgumentError("test='none' has no p-values, so no power")
+        beta = np.asarray(design._truth.fixef)
+        trial = cls(design, model, Effect.of(model, effect, beta), method, n_threads)
+        if method == "lrt":
+            _ = trial._null
+        return trial
+
+    def outcomes(self, responses: Array) -> Outcomes:
+        """The tests in responses of shape (nobs, k)."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", MixedModelsWarning)
+            return self._by_ratio(responses) if self.method == "lrt" else self._by_one(responses)
+
+    def _by_one(self, responses: Array) -> Outcomes:
+        columns = responses.T
+        with ThreadPoolExecutor(self.n_threads) as pool:
+            found = list(pool.map(self._tested, columns))
+        p, estimate, singular = zip(*found, strict=True)
+        return Outcomes(np.array(p), np.array(estimate), np.array(singular))
+
+    def _tested(self, response: Array) -> tuple[float, float, bool]:
+        """p, the estimate, and whether the fit is singular."""
+        try:
+            model = refitted(self.model, response)
+        except (ConvergenceError, DataError):
+            return np.nan, np.nan, False
+        effect = self.effect
+        test = f_test(model, effect.L, self.method, effect.value)
+        p = test.p_value if model.converged else np.nan
+        return p, self._estimate(np.asarray(model._fit.beta)[None])[0], bool(model._fit.singular)
+
+    def _by_ratio(self, responses: Array) -> Outcomes:
+        full, null = self._full, self._null
+        fits = [
+            model._fit.refit_many(on_table(model._matrices, responses), self.n_threads)
+            for model in (null, full)
+        ]
+        before, after = (ml_criteria(m, f) for m, f in zip((null, full), fits, strict=True))
+        df = len(self.effect.columns)
+        p = np.array([chi2_upper(ratio, df) for ratio in before - after])
+        p[~(fits[0]["converged"] & fits[1]["converged"])] = np.nan
+        return Outcomes(p, self._estimate(fits[1]["beta"]), fits[1]["singular"])
+
+    def _estimate(self, beta: Array) -> Array:
+        """Lβ̂ − value of many fits, beta (k, p)."""
+        if len(self.effect.L) > 1:
+            return np.full(len(beta), np.nan)
+        kept = ~np.isnan(np.asarray(self.model._fit.beta))
+        return np.asarray(beta[:, kept] @ self.effect.L[0] - self.effect.value[0])
+
+    @lazy
+    def _full(self) -> FittedModel:
+        """The model by maximum likelihood."""
+        return by_ml(self.model)
+
+    @lazy
+    def _null(self) -> FittedModel:
+        """The model without the effect's coefficients, by maximum likelihood."""
+        kept = np.flatnonzero(~np.isnan(np.asarray(self.model._fit.beta)))
+        matrices = _without(self.design, kept[self.effect.columns])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", MixedModelsWarning)
+            return self.model._with_matrices(matrices, self.model._new_response, REML=False)
+
+
+def _first_fit(design: SimulatedDesign, seed: int) -> FittedModel:
+    """The model fitted to the first of the responses that has a fit; in one thread, since the
+    responses are shared out among them."""
+    matrices, call = design._matrices, replace(design._call, n_threads=1)
+    if call.family is None:
+        check_groups(matrices, call.control.allow_saturated)
+    else:
+        check_generalised_groups(matrices, call)
+    for k in range(ATTEMPTS):
+        response = on_table(matrices, design._draw(1, seed, k)[:, 0])
+        try:
+            return _fit(matrices, call, response, design._reml)
+        except ConvergenceError as error:
+            last: MixedModelsError = error
+    raise ConvergenceError(f"none of the first {ATTEMPTS} responses could be fitted: {last}")
+
+
+def _fit(matrices: ModelMatrices, call: Any, response: Array, REML: bool) -> FittedModel:
+    own = matrices.design.with_response(response)
+    formula = matrices.spec.formula.text if matrices.spec else None
+    if call.family is None:
+        fit = optimize(matrices, REML, call.control, 1, design=own)
+        kind = LinearMixedModel if matrices.terms else LinearModel
+        return kind(formula, matrices, fit, call, response)
+    found = optimize_generalised(matrices, call, design=own)
+    general = GeneralizedLinearMixedModel if matrices.terms else GeneralizedLinearModel
+    return general(formula, matrices, found, call, response)
+
+
+def _without(design: SimulatedDesign, columns: NDArray[np.intp]) -> ModelMatrices:
+    """The design's matrices without some columns of X."""
+    from . import _core
+
+    arguments, spec, _ = plan_model(design._frame, design._call.contrasts)
+    kept = [j for j in range(len(spec.fixed.columns)) if j not in columns]
+    constant = spec.fixed.constant
+    if constant is not None:
+        constant = constant[kept] if not constant[columns].any() else None
+    fixed = replace(
+        spec.fixed,
+        columns=tuple(spec.fixed.columns[j] for j in kept),
+        assign=tuple(spec.fixed.assign[j] for j in kept),
+        constant=constant,
+    )
+    arguments |= {"fixed": [arguments["fixed"][j] for j in kept], "constant": constant}
+    return replace(
+        design._matrices,
+        design=_core.Design(**arguments),
+        fixed_names=fixed.names,
+        spec=replace(spec, fixed=fixed),
+    )
