@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .arrays import array_model
+from .arrays import ArrayModel, array_model
 from .coding import plan_matrix
 from .contrasts import Contrast, contrast_from
 from .design import design_arguments
@@ -23,15 +23,26 @@ from .factors import Factor, combine
 from .formula import Formula, RandomTerm
 from .model_frame import ModelFrame, contrast_key
 from .model_spec import ModelSpec, RandomPlan
+from .no_rows import NoRows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ._core import Design
+    from .transforms import Matrix
 
     Array = NDArray[np.float64]
 
-__all__ = ["ModelMatrices", "ModelSpec", "TermInfo", "from_arrays", "model_matrices"]
+__all__ = [
+    "ModelMatrices",
+    "ModelSpec",
+    "TermInfo",
+    "from_arrays",
+    "model_matrices",
+    "plan_model",
+    "plan_spec",
+    "term_infos",
+]
 
 
 @dataclass(frozen=True)
@@ -63,7 +74,8 @@ class ModelMatrices:
     zero_weights: int
     na_action: str
     spec: ModelSpec | None
-    _full: Mapping[str, Array | None] = field(repr=False)
+    _full: Mapping[str, Array | NoRows | None] = field(repr=False)
+    arrays: ArrayModel | None = field(default=None, repr=False)  # of a model without a formula
 
     @property
     def index(self) -> pd.Index[Any]:
@@ -91,12 +103,25 @@ class ModelMatrices:
         """(nobs,) the known part of the mean, or None."""
         return self._kept("offset")
 
+    @property
+    def is_weighted(self) -> bool:
+        """Whether there are prior weights."""
+        return self._full["weights"] is not None
+
+    @property
+    def has_offset(self) -> bool:
+        """Whether a part of the mean is known."""
+        return self._full["offset"] is not None
+
     def all_rows(self, name: str) -> Array | None:
         """response, sizes, weights or offset over all rows of the table, or None."""
-        return self._full[name]
+        values = self._full[name]
+        if isinstance(values, NoRows):
+            values.refuse()
+        return values
 
     def _kept(self, name: str) -> Array | None:
-        values = self._full[name]
+        values = self.all_rows(name)
         return values if values is None or self.rows is None else values[self.rows]
 
 
@@ -139,25 +164,22 @@ def plan_model(
     """The kernel's arguments, the spec and the terms in public order; needs no kernel."""
     formula = frame.formula
     _check_response(frame)
-    fixed = plan_matrix(formula.fixed, frame.variables, _chosen_contrasts(contrasts, frame))
     groups = _combined_groups(frame)
-    random = [_random_plan(term, groups[term.group_name], frame) for term in formula.random]
-    _report_double_bars(random)
-    random = [random[t] for t in public_order([len(plan.levels) for plan in random])]
-    spec = ModelSpec(
-        formula=formula,
-        fixed=fixed,
-        random=tuple(random),
-        factors={k: _no_codes(v) for k, v in frame.variables.items() if isinstance(v, Factor)},
+    spec = plan_spec(
+        formula,
+        frame.variables,
+        frame.groups | groups,
+        contrasts,
         state=frame.state,
         context=frame.context,
         offset_argument=frame.offset_argument,
     )
+    _report_double_bars(spec.random)
     arguments = design_arguments(
         frame.n_table,
         frame.variables,
-        fixed,
-        [(plan.term.group_name, plan.plan) for plan in random],
+        spec.fixed,
+        [(plan.term.group_name, plan.plan) for plan in spec.random],
         {name: (group.codes, len(group.levels)) for name, group in groups.items()},
         rows=frame.rows,
         response=frame.response,
@@ -165,8 +187,36 @@ def plan_model(
         offset=frame.offset,
         **({} if frame.sizes is None else {"sizes": frame.sizes}),
     )
-    infos = (TermInfo(p.term.group_name, p.plan.names, p.levels) for p in random)
-    return arguments, spec, tuple(infos)
+    return arguments, spec, term_infos(spec)
+
+
+def plan_spec(
+    formula: Formula,
+    variables: Mapping[str, Matrix | Factor],
+    groups: Mapping[str, Factor],
+    contrasts: Mapping[str, Any] | None = None,
+    **known: Any,
+) -> ModelSpec:
+    """The plans of a formula's matrices, from levels and names alone: codes and columns may be
+    empty.
+
+    `groups` has the parts of grouping factors by their texts, and their combinations by the terms'
+    group names; `known` are the other fields of the spec.
+    """
+    fixed = plan_matrix(formula.fixed, variables, _chosen_contrasts(contrasts, formula, variables))
+    random = [_random_plan(term, variables, groups) for term in formula.random]
+    return ModelSpec(
+        formula=formula,
+        fixed=fixed,
+        random=tuple(random[t] for t in public_order([len(plan.levels) for plan in random])),
+        factors={k: _no_codes(v) for k, v in variables.items() if isinstance(v, Factor)},
+        **known,
+    )
+
+
+def term_infos(spec: ModelSpec) -> tuple[TermInfo, ...]:
+    """The labels of a spec's random terms."""
+    return tuple(TermInfo(p.term.group_name, p.plan.names, p.levels) for p in spec.random)
 
 
 def public_order(n_levels: list[int]) -> list[int]:
@@ -193,14 +243,16 @@ def _check_response(frame: ModelFrame) -> None:
 
 
 def _chosen_contrasts(
-    contrasts: Mapping[str, Any] | None, frame: ModelFrame
+    contrasts: Mapping[str, Any] | None,
+    formula: Formula,
+    variables: Mapping[str, Matrix | Factor],
 ) -> dict[str, Contrast]:
     if not isinstance(contrasts or {}, Mapping):
         raise ArgumentError(
             f"contrasts is {contrasts!r}; expected a coding by factor, as {{'f': 'sum'}}"
         )
-    wanted = {v.text for v in frame.formula.fixed.variables}
-    fixed = {text: value for text, value in frame.variables.items() if text in wanted}
+    wanted = {v.text for v in formula.fixed.variables}
+    fixed = {text: value for text, value in variables.items() if text in wanted}
     return {
         contrast_key(str(name), fixed): contrast_from(value, str(name))
         for name, value in (contrasts or {}).items()
@@ -218,13 +270,15 @@ def _combined_groups(frame: ModelFrame) -> dict[str, Factor]:
     return groups
 
 
-def _random_plan(term: RandomTerm, group: Factor, frame: ModelFrame) -> RandomPlan:
-    plan = plan_matrix(term.columns, frame.variables)
-    parts = tuple(_no_codes(frame.groups[part.text]) for part in term.group)
-    return RandomPlan(term, plan, group.levels, parts)
+def _random_plan(
+    term: RandomTerm, variables: Mapping[str, Matrix | Factor], groups: Mapping[str, Factor]
+) -> RandomPlan:
+    plan = plan_matrix(term.columns, variables)
+    parts = tuple(_no_codes(groups[part.text]) for part in term.group)
+    return RandomPlan(term, plan, groups[term.group_name].levels, parts)
 
 
-def _report_double_bars(random: list[RandomPlan]) -> None:
+def _report_double_bars(random: tuple[RandomPlan, ...]) -> None:
     for plan in random:
         if plan.term.from_double_bar and len(plan.plan.columns) > 1:
             warn(
@@ -269,4 +323,5 @@ def from_arrays(
         na_action="drop",
         spec=None,
         _full={name: arguments.get(name) for name in ("response", "sizes", "weights", "offset")},
+        arrays=model,
     )
