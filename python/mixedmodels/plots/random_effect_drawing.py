@@ -8,7 +8,19 @@ import numpy as np
 import pandas as pd
 
 from .large import evenly_spaced, point_style
-from .style import BLUE, GREY, SKY, describe, figure_of, legend, note, panels, reference_line, short
+from .style import (
+    BLACK,
+    BLUE,
+    GREY,
+    SKY,
+    describe,
+    figure_of,
+    legend,
+    note,
+    panels,
+    reference_line,
+    short,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,12 +62,12 @@ def _caterpillar(ax: Axes, part: pd.DataFrame, bars: bool, sort: bool) -> None:
     reference_line(ax, x=0)
     if bars:
         _bars(ax, drawn, part["value"].to_numpy())
-    ends: dict[str, Any] = {"color": GREY if bars else BLUE, "linewidth": _line_width(n)}
+    ends: dict[str, Any] = {"color": BLACK if bars else BLUE, "linewidth": _line_width(n)}
     ax.hlines(drawn, part["conf_low"], part["conf_high"], rasterized=n > DRAWN // 5, **ends)
     if not bars:
-        style = point_style(n) | {"alpha": 1.0, "markersize": 5.5 if n <= LABELLED else 1.5}
-        colour = BLUE if n <= LABELLED else "black"
-        ax.plot(part["value"], drawn, linestyle="none", **style | {"color": colour})
+        dots: dict[str, Any] = {"marker": "o", "markersize": _marker_size(n)}
+        colour = BLUE if n <= LABELLED else BLACK  # on lines that touch each other
+        ax.plot(part["value"], drawn, linestyle="none", markeredgewidth=0, color=colour, **dots)
     _name_levels(ax, n, part["level"])
     if not sort:  # the first level on top, as in a table
         ax.invert_yaxis()
@@ -70,6 +82,10 @@ def _bars(ax: Axes, at: Any, values: Any) -> None:
 
 def _line_width(n: int) -> float:
     return 1.4 if n <= LABELLED else float(np.clip(200 / n, 0.15, 1.0))
+
+
+def _marker_size(n: int) -> float:
+    return float(np.clip(5.5 * (LABELLED / n) ** 0.6, 1.0, 5.5))
 
 
 def _name_levels(ax: Axes, n: int, levels: pd.Series[Any]) -> None:
