@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -115,11 +114,6 @@ def test_what_is_returned_is_the_callers() -> None:
         else:
             value.iloc[:, :] = 0
         np.testing.assert_array_equal(np.array(get()), before)
-
-
-def test_pickling_says_what_to_do() -> None:
-    with pytest.raises(TypeError, match="to_dict"):
-        pickle.dumps(clinic.fit(clinic.INTERCEPTS))
 
 
 def test_a_copy_is_the_model_itself() -> None:

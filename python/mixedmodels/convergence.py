@@ -104,6 +104,10 @@ class Convergence:
         return pd.Series(self._fit.multipliers, index=names, name="multiplier", dtype=float)
 
     @lazy
+    def _flat(self) -> str:
+        return flat_message(self._fit, self._terms)
+
+    @lazy
     def _hessian(self) -> Array:
         return np.asarray(self._fit.hessian(), dtype=float)
 
@@ -131,8 +135,8 @@ class Convergence:
         remarks = list(self._fit.messages)
         if self.singular:
             remarks.insert(0, singular_message(self._fit, self._terms))
-        if flat := flat_message(self._fit, self._terms):
-            remarks.insert(0, flat)
+        if self._flat:
+            remarks.insert(0, self._flat)
         return (*remarks, *self._remarks)
 
     @property

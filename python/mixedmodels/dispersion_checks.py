@@ -245,7 +245,7 @@ def poisson_limit(model: Generalised) -> str:
     if not model.family.estimates_shape or not model.family.is_discrete:
         return ""
     nb1 = model.family.name == "nb1"
-    excess = model.dispersion if nb1 else float(model._fitted.mean()) / model.dispersion
+    excess = model.dispersion if nb1 else model._mean_fitted / model.dispersion
     if excess > NO_EXCESS:
         return ""
     return (

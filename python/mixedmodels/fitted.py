@@ -19,7 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 from .call import Call, check_threads
 from .convergence import Convergence, warn_about_fit
 from .errors import ArgumentError
+from .keeping import Keeping
 from .lazy import lazy
+from .no_rows import NoRows
 
 if TYPE_CHECKING:
     from ._core import Design, Fit, GeneralizedFit
@@ -34,7 +36,7 @@ ResidualType = Literal["response", "pearson", "deviance", "working", "scaled"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FittedModel(ABC):
+class FittedModel(Keeping, ABC):
     """What all fitted models share: fixed effects, likelihood, rows, prediction.
 
     Made by `lm`, `lmer`, `lmer_arrays`, `glm` and `glmer`, never by hand. What a kind of model adds
@@ -151,6 +153,22 @@ class FittedModel(ABC):
     # --- Rows ---
 
     @property
+    def _has_rows(self) -> bool:
+        """Whether the data are there; they are not in a model saved without them."""
+        return not isinstance(self._matrices.design, NoRows)
+
+    @lazy
+    def _quartiles(self) -> dict[str, Array]:
+        """Quartiles of the residuals by type, as summaries ask for them."""
+        return {}
+
+    @lazy
+    def _triangle(self) -> Array:
+        from .rows import triangle
+
+        return triangle(self)
+
+    @property
     def _has_sigma(self) -> bool:
         """Whether σ is one of the estimates."""
         return True
@@ -229,57 +247,6 @@ class FittedModel(ABC):
     @abstractmethod
     def _residuals(self, type: ResidualType) -> Array:
         """Residuals of the rows used, shape (nobs,)."""
-
-    def predict(
-        self,
-        newdata: Any = None,
-        re_form: str | float | None = None,
-        allow_new_levels: bool = False,
-        type: Literal["response", "link"] = "response",
-        interval: None = None,
-        level: float = 0.95,
-    ) -> pd.Series[float]:
-        """Predicted means, on the index of `newdata` (default: of the data of the fit).
-
-        Parameters
-        ----------
-        newdata
-            A table with the columns of the formula (the response is not needed).
-        re_form
-            None (default): with all random effects. "NA", "~0" or False: population level, Xβ̂ +
-            offset. A formula such as "~ (1 | clinic)": with the terms it names.
-        allow_new_levels
-            True: a level unseen in the fit has random effects of zero; False (default): it is an
-            error.
-        type
-            "response" (means) or "link" (linear predictors; of a linear model the same).
-        interval, level
-            Prediction intervals are not available yet: anything but None raises.
-
-        Raises
-        ------
-        DataError
-            A column is missing, or a level is new.
-        FormulaError
-            `re_form` names a term that the model does not have.
-
-        Examples
-        --------
-        >>> import mixedmodels as mm
-        >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", mm.datasets.load("anxiety"))
-        >>> new = {"therapy_sessions": [0.0, 10.0], "clinic": ["3", "unknown"]}
-        >>> prediction = m.predict(new, allow_new_levels=True)
-        """
-        from .predict import predict
-
-        return predict(
-            self,
-            newdata,
-            re_form,
-            allow_new_levels=allow_new_levels,
-            type=type,
-            interval=interval,
-        )
 
     # --- Other fits ---
 
@@ -367,17 +334,6 @@ class FittedModel(ABC):
     @abstractmethod
     def summary(self) -> Any:
         """Everything on one page."""
-
-    def __copy__(self) -> Self:
-        return self  # immutable: a copy would be the same
-
-    def __deepcopy__(self, memo: object) -> Self:
-        return self
-
-    def __reduce__(self) -> str:
-        raise TypeError(
-            "a fitted model cannot be pickled; keep m.to_dict(), or the data and the formula"
-        )
 
     def to_dict(self) -> dict[str, Any]:
         """The estimates as plain numbers, strings, lists and dicts, for logs: NaN and infinities

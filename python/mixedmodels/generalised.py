@@ -137,13 +137,22 @@ class Generalised(Description):
         family, eta = self._kernel_family, self._linear_predictor
         return np.asarray(family.deviances(self._response, self._sizes, weights, eta))
 
+    @lazy
+    def _deviance(self) -> float:
+        return float(self._deviances.sum())
+
+    @lazy
+    def _mean_fitted(self) -> float:
+        """Average of the fitted means over the rows used."""
+        return float(self._fitted.mean())
+
     @property
     def deviance(self) -> float:
         """Sum of squared deviance residuals at the conditional modes, as lme4's deviance().
 
         It is no measure of the whole fit: the criterion is −2 `loglik`, which `mm.anova` compares.
         """
-        return float(self._deviances.sum())
+        return self._deviance
 
     def _residuals(self, type: ResidualType) -> Array:
         raw = self._response - self._fitted

@@ -134,6 +134,18 @@ class LinearModel(Linear):
         with np.errstate(divide="ignore"):
             return float(n * (1 + np.log(2 * np.pi * self.rss / n)) - log_weights)
 
+    @lazy
+    def _explained(self) -> float:
+        """Weighted sum of squares of the fitted values without the offset, about their mean where
+        the model has an intercept."""
+        weights = self._matrices.weights
+        w = np.ones(self.nobs) if weights is None else np.asarray(weights)
+        offset = self._design.linear_predictor(np.zeros(len(self._fit.beta)), [])
+        fitted = self._fitted - offset
+        intercept = "(Intercept)" in self._matrices.fixed_names
+        centre = np.average(fitted, weights=w) if intercept else 0.0
+        return float(np.sum(w * (fitted - centre) ** 2))
+
     @property
     def rss(self) -> float:
         """Residual sum of squares, weighted."""

@@ -304,7 +304,7 @@ def from_arrays(
     from . import _core
 
     model = array_model(y, X, terms, weights, offset)
-    arguments, n = model.arguments, model.n
+    arguments, n = dict(model.arguments), model.n
     infos = [TermInfo(*info) for info in model.terms]
     order = public_order([len(info.levels) for info in infos])
     arguments["terms"] = [arguments["terms"][t] for t in order]

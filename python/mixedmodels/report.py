@@ -81,7 +81,7 @@ def _criterion(model: Description) -> str:
         return approximation_words(model)
     if isinstance(model, LinearMixedModel):
         return f"{'restricted ' if model.reml else ''}maximum likelihood"
-    weighted = model._matrices.weights is not None
+    weighted = model._matrices.is_weighted
     return f"{'weighted' if weighted else 'ordinary'} least squares"
 
 

@@ -47,7 +47,7 @@ def _zero(model: FittedModel, style: Style) -> str:
         places = [f"{style.name(name)} = 0" for name in names]
     else:
         places = _places(spec, style)
-    if model._matrices.offset is not None:
+    if model._matrices.has_offset:
         places.append("an offset of 0")
     return joined(places)
 

@@ -13,10 +13,12 @@ from .errors import ArgumentError
 if TYPE_CHECKING:
     from .fitted import FittedModel
 
-__all__ = ["group_codes", "kept_rows", "linear_part"]
+__all__ = ["group_codes", "kept_rows", "linear_part", "triangle"]
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
+
+BLOCK = 1 << 13  # rows of X that are factorised at a time
 
 
 def linear_part(
@@ -82,6 +84,24 @@ def _codes_by_formula(model: FittedModel, group: str) -> Codes:
     factor = combine([evaluator.group(part) for part in plan.term.group])
     used = factor.drop_unused(model._matrices.rows)  # the levels of the fit, in their order
     return kept_rows(model, used.codes).astype(np.intp)
+
+
+def triangle(model: FittedModel) -> Array:
+    """R of the QR decomposition of X, (p, p), block by block.
+
+    X is unweighted, as in lmerTest, but in an ordinary regression, whose sums of squares are those
+    of the weighted least squares.
+    """
+    X = model._design.fixed_matrix()
+    p = X.shape[1]
+    weights = None if model._matrices.terms else model._matrices.weights
+    R = np.zeros((p, p))
+    for start in range(0, len(X), BLOCK):
+        block = X[start : start + BLOCK]
+        if weights is not None:
+            block = block * np.sqrt(weights[start : start + BLOCK, None])
+        R = np.asarray(np.linalg.qr(np.concatenate([R, block]), mode="r"))
+    return R
 
 
 def kept_rows(model: FittedModel, values: NDArray[Any]) -> NDArray[Any]:

@@ -15,12 +15,13 @@ from .errors import ArgumentError
 from .summary import LinearMixedSummary, LinearSummary
 
 if TYPE_CHECKING:
-    from .fitted import FittedModel
+    from .fitted import FittedModel, ResidualType
     from .generalised import Generalised
     from .model import LinearMixedModel, LinearModel
 
 __all__ = [
     "as_dict",
+    "as_plain",
     "coefficient_table",
     "correlation",
     "describe_rows",
@@ -42,7 +43,7 @@ def summarize_mixed(model: LinearMixedModel, ddf: str | None) -> LinearMixedSumm
         data=describe_rows(model),
         reml=model.reml,
         criteria=_criteria(model),
-        scaled_residuals=quartiles(model.residuals("scaled")),
+        scaled_residuals=quartiles(model, "scaled"),
         varcorr=model.varcorr,
         nobs=model.nobs,
         ngroups=model.ngroups,
@@ -60,12 +61,11 @@ def summarize_linear(model: LinearModel, ddf: str | None) -> LinearSummary:
             f'ddf={ddf!r}: the summary of an ordinary regression has "residual" only'
         )
     r2, adjusted, f, df1 = _r_squared(model)
-    weighted = model._matrices.weights is not None
     return LinearSummary(
         formula=model.formula,
         data=describe_rows(model),
-        residuals=quartiles(model.residuals("pearson")),
-        weighted=weighted,
+        residuals=quartiles(model, "pearson"),
+        weighted=model._matrices.is_weighted,
         coefficients=coefficient_table(model, "residual"),
         sigma=model.sigma,
         df_resid=model.df_resid,
@@ -104,10 +104,12 @@ def correlation(model: FittedModel) -> pd.DataFrame:
         return pd.DataFrame(vcov / np.outer(sd, sd))
 
 
-def quartiles(values: pd.Series[float]) -> pd.Series[float]:
-    """Min, 1Q, Median, 3Q, Max by linear interpolation (R's type 7)."""
-    found = np.quantile(values.dropna().to_numpy(), list(QUARTILES.values()))
-    return pd.Series(found, index=list(QUARTILES))
+def quartiles(model: FittedModel, type: ResidualType) -> pd.Series[float]:
+    """Min, 1Q, Median, 3Q, Max of the residuals by linear interpolation (R's type 7)."""
+    if type not in model._quartiles:
+        values = model.residuals(type).dropna().to_numpy()
+        model._quartiles[type] = np.quantile(values, list(QUARTILES.values()))
+    return pd.Series(model._quartiles[type].copy(), index=list(QUARTILES))
 
 
 def _criteria(model: LinearMixedModel) -> dict[str, float]:
@@ -125,13 +127,8 @@ def _criteria(model: LinearMixedModel) -> dict[str, float]:
 def _r_squared(model: LinearModel) -> tuple[float, float, float, int]:
     """R², adjusted R², F and its numerator degrees of freedom, as R's summary.lm (offset left
     out)."""
-    weights = model._matrices.weights
-    w = np.ones(model.nobs) if weights is None else np.asarray(weights)
-    offset = model._design.linear_predictor(np.zeros(len(model._fit.beta)), [])
-    fitted = model._fitted - offset
     intercept = "(Intercept)" in model._matrices.fixed_names
-    centre = np.average(fitted, weights=w) if intercept else 0.0
-    explained = float(np.sum(w * (fitted - centre) ** 2))
+    explained = model._explained
     df1 = int(model._fit.rank) - int(intercept)
     total = explained + model.rss
     r2 = explained / total if total > 0 else math.nan
@@ -209,7 +206,7 @@ def as_dict(model: FittedModel) -> dict[str, Any]:
         }
     if isinstance(model, Generalised | Mixed):
         result |= _outcome_dict(model)
-    plain: dict[str, Any] = _plain(result)
+    plain: dict[str, Any] = as_plain(result)
     return plain
 
 
@@ -235,12 +232,12 @@ def _family_dict(model: Generalised) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def as_plain(value: Any) -> Any:
     """Numbers that JSON has no word for become None; labels become strings."""
     if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): as_plain(v) for k, v in value.items()}
     if isinstance(value, list):
-        return [_plain(v) for v in value]
+        return [as_plain(v) for v in value]
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     return value

@@ -40,7 +40,6 @@ __all__ = ["FixedPart", "after_all_but_containing", "conjugate", "sequential", "
 
 Array = NDArray[np.float64]
 
-ROWS = 1 << 13  # rows of X that are factorised at a time
 SHARE = 1e-9  # of a length or a sum: what is less is rounding, where columns were dropped
 
 
@@ -73,7 +72,7 @@ class FixedPart:
     def R(self) -> Array:
         """(p, p), X = QR: all that types I and II need of the rows, and type III for columns that
         were dropped."""
-        return _triangle(self.model)
+        return self.model._triangle
 
     @property
     def absent(self) -> list[int]:
@@ -98,24 +97,6 @@ class FixedPart:
         own = frozenset().union(*self.variables(t))
         others = [(u, frozenset().union(*self.variables(u))) for u in range(len(self.labels))]
         return [u for u, theirs in others if own < theirs]
-
-
-def _triangle(model: FittedModel) -> Array:
-    """R of the QR decomposition of X, block by block.
-
-    X is unweighted, as in lmerTest, but in an ordinary regression, whose sums of squares are those
-    of the weighted least squares.
-    """
-    X = model._design.fixed_matrix()
-    p = X.shape[1]
-    weights = None if model._matrices.terms else model._matrices.weights
-    R = np.zeros((p, p))
-    for start in range(0, len(X), ROWS):
-        block = X[start : start + ROWS]
-        if weights is not None:
-            block = block * np.sqrt(weights[start : start + ROWS, None])
-        R = np.asarray(np.linalg.qr(np.concatenate([R, block]), mode="r"))
-    return R
 
 
 # --- Choices of L, one a term: (rows, kept columns), None where there is no test; and notes ---
