@@ -94,7 +94,7 @@ def separated(model: FittedModel) -> list[Check | Skipped]:
     return [
         Check(
             name="separation",
-            finding=found.finding(),
+            finding=found.finding().removeprefix("separation: "),
             verdict="problem",
             advice=f"estimates and standard errors of these coefficients mean nothing. {ADVICE}, "
             "or test it by likelihood ratio (mm.anova)",

@@ -26,6 +26,7 @@ Array = NDArray[np.float64]
 
 FEW, TOO_FEW = 10, 5  # levels of a grouping factor: of a note, of a problem
 ROWS_PER_EFFECT = 2.0
+ZERO = 1e-8  # of σ: a range of random effects that is rounding
 MOVES, DECIDES = 0.5, 1.0  # Cook's distance of a group: of a note, of a problem
 
 
@@ -67,8 +68,8 @@ def enough_rows(model: FittedModel) -> list[Check | Skipped]:
 def _rows_per_effect(model: FittedModel, term: TermInfo) -> Check:
     effects = len(term.levels) * len(term.columns)
     ratio = model.nobs / effects
-    finding = f"{ratio:.3g} rows for each of {effects} random effects"
-    by_design = isinstance(model, Generalised) and len(term.levels) >= model.nobs
+    finding = f"{ratio:.{0 if ratio >= 10 else 1}f} rows for each of {effects} random effects"
+    by_design = _one_a_row(model, term)
     if by_design:
         finding = "one effect for every row, which takes up overdispersion"
     few = ratio < ROWS_PER_EFFECT and not by_design
@@ -92,12 +93,25 @@ def normal_effects(model: FittedModel) -> list[Check | Skipped]:
     for term, modes in zip(model._matrices.terms, model._modes, strict=True):
         for column, values in zip(term.columns, modes.T, strict=True):
             subject = f"{column} by {term.group}"
-            if len(values) < FEWEST or np.ptp(values) <= 1e-8 * float(np.abs(modes).max()):
-                reason = f"fewer than {FEWEST} levels, or a variance of zero"
+            if reason := _no_normality(model, term, values):
                 checks.append(Skipped(f"normality of random effects of {subject}", reason))
             else:
                 checks.append(_normal_modes(term, subject, values))
     return checks
+
+
+def _no_normality(model: FittedModel, term: TermInfo, values: Array) -> str:
+    """Why the distribution of a column's modes says nothing; empty where it does."""
+    if len(values) < FEWEST:
+        return f"fewer than {FEWEST} levels"
+    if _one_a_row(model, term):
+        return "an effect of one row has the shape of that row's response"
+    return "a variance of zero" if float(np.ptp(values)) <= ZERO * model.sigma else ""
+
+
+def _one_a_row(model: FittedModel, term: TermInfo) -> bool:
+    """Whether the term takes up overdispersion: an effect for every row, by design."""
+    return isinstance(model, Generalised) and len(term.levels) >= model.nobs
 
 
 def _normal_modes(term: TermInfo, subject: str, values: Array) -> Check:
@@ -125,7 +139,8 @@ def influential_groups(model: FittedModel) -> list[Check | Skipped]:
     from .influence_by_group import influence
 
     checks: list[Check | Skipped] = []
-    for group in dict.fromkeys(term.group for term in model._matrices.terms):
+    terms = [term for term in model._matrices.terms if not _one_a_row(model, term)]
+    for group in dict.fromkeys(term.group for term in terms):
         try:
             found = influence(model, group, "fast")
         except ArgumentError as error:

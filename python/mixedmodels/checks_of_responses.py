@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["as_simulated", "overdispersed"]
 
 EXCESS = (1.1, 1.5)  # Pearson's χ² per degree of freedom: of a note, of a problem
+CERTAIN = 3.0  # standard errors of the mean squared residual
 DISTANCE = (0.05, 0.1)  # Kolmogorov's, beyond what is expected: the same
 ZEROS = (1.2, 2.0)  # ratio of zeros: the same
 VALUES = 20_000_000  # simulated: about two seconds
@@ -35,8 +36,8 @@ def overdispersed(model: FittedModel) -> list[Check | Skipped]:
         return [Skipped("overdispersion", str(error))]
     verdict: Verdict = "ok"
     if found.p_value < TIGHT and found.ratio > EXCESS[0]:
-        # where χ² is rough the excess is not certain
-        verdict = "problem" if found.ratio > EXCESS[1] and not found.notes else "note"
+        certain = _excess_in_errors(model) > CERTAIN
+        verdict = "problem" if found.ratio > EXCESS[1] and certain else "note"
     notes = " ".join(["", *found.notes]).removesuffix(".")
     remedies = f"{', '.join(found.remedies[:-1])}, or {found.remedies[-1]}"
     return [
@@ -54,6 +55,13 @@ def overdispersed(model: FittedModel) -> list[Check | Skipped]:
             else f"standard errors are too small. Usual ways out: {remedies}",
         )
     ]
+
+
+def _excess_in_errors(model: Generalised) -> float:
+    """Excess of the mean squared Pearson residual over 1, in standard errors from the residuals
+    themselves: right also where χ² is a rough approximation, because rows expect few events."""
+    squares = model._residuals("pearson") ** 2
+    return float((squares.mean() - 1) / (squares.std() / np.sqrt(len(squares))))
 
 
 def as_simulated(model: FittedModel) -> list[Check | Skipped]:

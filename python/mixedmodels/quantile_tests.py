@@ -186,6 +186,8 @@ def _spreads(responses: Array) -> Array:
     squares = (responses - responses.mean(axis=1, keepdims=True)) ** 2
     variances = squares.mean(axis=1)
     varies = variances > 0
+    if not varies.any():
+        return np.ones(responses.shape[1])
     spreads: Array = (squares[varies] / variances[varies, None]).mean(axis=0)
     return spreads
 
