@@ -397,11 +397,28 @@ def test_missing_values_in_new_data_give_missing_columns() -> None:
     new = DATA.iloc[:3].copy()
     new.loc[0, "x"] = np.nan
     new.loc[1, "f"] = None
-    new["g"] = [0, 1, np.nan]
     made, _ = spec.new_arguments(new)
-    X = matrix(made)
-    assert np.isnan(X).any(axis=1).tolist() == [True, True, False]
-    assert np.isnan(made["offset"]).tolist() == [False, False, True]  # no group: no prediction
+    assert np.isnan(matrix(made)).any(axis=1).tolist() == [True, True, False]
+
+
+def test_a_missing_group_is_one_of_unknown_identity() -> None:
+    _, spec, _ = plan("y ~ x + (1 | g) + (1 | h:s)", DATA)
+    new = DATA.iloc[:3].copy()
+    new["g"] = [0, np.nan, 2]
+    new.loc[0, "h"] = None
+    made, _ = spec.new_arguments(new)
+    codes = {size: codes.tolist() for codes, size in made["groups"]}
+    assert codes[6] == [0, -1, 2]
+    (pairs,) = (c for size, c in codes.items() if size != 6)
+    assert pairs[0] == -1 and min(pairs[1:]) >= 0
+    assert made["offset"] is None
+
+
+def test_unknown_terms_need_no_group() -> None:
+    _, spec, _ = plan("y ~ x + (x | g) + (1 | h)", DATA)
+    made, _ = spec.new_arguments(DATA.drop(columns="h"), unknown=[1])
+    (known, _), (unknown, _) = (made["groups"][g] for g, _ in made["terms"])
+    assert (known >= 0).all() and (unknown == -1).all()
 
 
 def test_new_levels() -> None:

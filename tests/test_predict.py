@@ -115,8 +115,14 @@ REFUSED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         "no random effects by 'ward'.*by clinic",
     ),
     "number": ({"newdata": NEW, "re_form": 3}, mm.ArgumentError, "re_form"),
-    "type": ({"type": "probability"}, mm.ArgumentError, "response or link"),
-    "interval": ({"interval": "prediction"}, mm.ArgumentError, "not available"),
+    "type": ({"type": "probability"}, mm.ArgumentError, "response, link, terms"),
+    "interval": ({"interval": "tolerance"}, mm.ArgumentError, "confidence or prediction"),
+    "level": ({"interval": "confidence", "level": 95}, mm.ArgumentError, "between 0 and 1"),
+    "terms with an interval": (
+        {"type": "terms", "interval": "confidence"},
+        mm.ArgumentError,
+        "no intervals",
+    ),
 }
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "chi2_upper",
     "f_upper",
     "normal_quantile",
+    "response_cdf",
     "normal_upper",
     "t_quantile",
     "t_two_sided",
@@ -112,3 +113,85 @@ def trigamma(x: float) -> float:
     from scipy.special import polygamma
 
     return float(polygamma(1, x))
+
+
+# --- Responses ---
+
+
+def response_cdf(family: str, y: ArrayLike, mean: Array, scale: Array) -> Array:
+    """P(Y ≤ y) of a family's response with this mean, elementwise (binomial: of successes).
+
+    `scale` is what the family has beside its mean: σ²/w of gamma, inverse Gaussian and Gaussian
+    responses, the dispersion of negative binomial, nb1 and beta ones, the binomial's number of
+    trials; the Poisson has none.
+    """
+    y, mean, scale = np.broadcast_arrays(np.asarray(y, dtype=np.float64), mean, scale)
+    with np.errstate(all="ignore"):  # outside of the support, where the value is not used
+        return np.asarray(_CDF[family](y, mean, scale))
+
+
+def _binomial_cdf(y: Array, mean: Array, trials: Array) -> Array:
+    from scipy.special import betainc
+
+    k = np.floor(y)
+    inside = betainc(np.maximum(trials - k, 1), np.maximum(k, 0) + 1, 1 - mean)
+    return np.where(k < 0, 0.0, np.where(k >= trials, 1.0, inside))
+
+
+def _poisson_cdf(y: Array, mean: Array, _: Array) -> Array:
+    from scipy.special import gammaincc
+
+    k = np.floor(y)
+    return np.where(k < 0, 0.0, gammaincc(np.maximum(k, 0) + 1, mean))
+
+
+def _negative_binomial_cdf(y: Array, mean: Array, theta: Array) -> Array:
+    from scipy.special import betainc
+
+    k = np.floor(y)
+    return np.where(k < 0, 0.0, betainc(theta, np.maximum(k, 0) + 1, theta / (theta + mean)))
+
+
+def _nb1_cdf(y: Array, mean: Array, phi: Array) -> Array:
+    return _negative_binomial_cdf(y, mean, mean / phi)
+
+
+def _gamma_cdf(y: Array, mean: Array, phi: Array) -> Array:
+    from scipy.special import gammainc
+
+    return np.where(y <= 0, 0.0, gammainc(1 / phi, np.maximum(y, 0) / (phi * mean)))
+
+
+def _inverse_gaussian_cdf(y: Array, mean: Array, phi: Array) -> Array:
+    """Φ(r(y/μ − 1)) + exp(2/(φμ)) Φ(−r(y/μ + 1)) with r = 1/√(φy)."""
+    from scipy.special import log_ndtr, ndtr
+
+    positive = np.maximum(y, np.finfo(float).tiny)
+    r = 1 / np.sqrt(phi * positive)
+    below = ndtr(r * (positive / mean - 1))
+    mirrored = np.exp(2 / (phi * mean) + log_ndtr(-r * (positive / mean + 1)))
+    return np.where(y <= 0, 0.0, below + mirrored)
+
+
+def _gaussian_cdf(y: Array, mean: Array, phi: Array) -> Array:
+    from scipy.special import ndtr
+
+    return np.asarray(ndtr((y - mean) / np.sqrt(phi)))
+
+
+def _beta_cdf(y: Array, mean: Array, phi: Array) -> Array:
+    from scipy.special import betainc
+
+    return np.asarray(betainc(mean * phi, (1 - mean) * phi, np.clip(y, 0.0, 1.0)))
+
+
+_CDF = {
+    "binomial": _binomial_cdf,
+    "poisson": _poisson_cdf,
+    "negative_binomial": _negative_binomial_cdf,
+    "nb1": _nb1_cdf,
+    "gamma": _gamma_cdf,
+    "inverse_gaussian": _inverse_gaussian_cdf,
+    "gaussian": _gaussian_cdf,
+    "beta": _beta_cdf,
+}

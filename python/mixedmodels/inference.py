@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from .fitted import FittedModel
+from .prediction import Prediction
 
 if TYPE_CHECKING:
     from .emmeans import MarginalMeans
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Inference"]
 
 
-class Inference(FittedModel):
+class Inference(Prediction):
     """Tests, intervals, marginal means and reports of a fitted model."""
 
     # --- Tests ---

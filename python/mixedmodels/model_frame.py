@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["ModelFrame", "given_numbers", "model_frame"]
+__all__ = ["ModelFrame", "given_numbers", "model_frame", "named_expression"]
 
 NA_ACTIONS = ("drop", "raise", "exclude")
 
@@ -169,7 +169,7 @@ def given_numbers(value: Any, what: str, evaluator: Evaluator) -> Array | None:
     if value is None:
         return None
     if isinstance(value, str):
-        return evaluator.numbers(_named(value, evaluator.table), what)
+        return evaluator.numbers(named_expression(value, evaluator.table), what)
     if np.ndim(value) != 1:
         raise DataError(
             f"{what}: {np.ndim(value)} dimensions; expected a column's name or one number a row"
@@ -185,7 +185,7 @@ def given_numbers(value: Any, what: str, evaluator: Evaluator) -> Array | None:
     return Table({what: value}).column(what).numeric
 
 
-def _named(text: str, table: Table) -> Expression:
+def named_expression(text: str, table: Table) -> Expression:
     """A column's name as it stands, whatever its characters, or an expression of columns."""
     return column_expression(text) if text in table else parse_expression(text)
 
@@ -199,7 +199,9 @@ def _offset(
         parts.append(given)
     known: Expression | str | None = None
     if argument is not None:
-        known = _named(argument, evaluator.table) if isinstance(argument, str) else "array"
+        known = (
+            named_expression(argument, evaluator.table) if isinstance(argument, str) else "array"
+        )
     if len(parts) < 2:
         return (parts[0] if parts else None), known
     return np.sum(parts, axis=0), known

@@ -5,7 +5,7 @@ Levels, contrasts, the state of stateful functions and the plans of the matrices
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
     from ._core import Design
 
-__all__ = ["ModelSpec", "RandomPlan"]
+__all__ = ["ModelSpec", "RandomPlan", "new_group"]
+
+UNKNOWN = ""  # the grouping factor that no row has a level of
 
 
 @dataclass(frozen=True)
@@ -60,20 +62,27 @@ class ModelSpec:
         *,
         random: bool = True,
         terms: Sequence[int] | None = None,
+        unknown: Collection[int] = (),
         allow_new_levels: bool = False,
     ) -> tuple[Design, pd.Index[Any]]:
         """The kernel's design for new data, and the index of its rows.
 
         `terms` picks random terms by public position (default: all; none if `random` is false); the
-        design holds them in that order.  The response is not needed.  A row with a missing value
-        stays and its prediction is NaN.  Raises `DataError` for a column or offset that is missing,
-        for a factor level the model has not seen, and for a new grouping level unless
-        `allow_new_levels` (then its code is -1 and its random effects count zero).
+        design holds them in that order.  The response is not needed.  A row with a missing value of
+        a variable stays and its prediction is NaN.  A row whose group is missing is of an unknown
+        group: its code is -1, and its random effects count zero.  So are all rows in the terms
+        `unknown`, whose grouping factors need not be there.  Raises `DataError` for a column or
+        offset that is missing, for a factor level the model has not seen, and for a new grouping
+        level unless `allow_new_levels` (then its code is -1 as well).
         """
         from . import _core
 
         arguments, index = self.new_arguments(
-            newdata, random=random, terms=terms, allow_new_levels=allow_new_levels
+            newdata,
+            random=random,
+            terms=terms,
+            unknown=unknown,
+            allow_new_levels=allow_new_levels,
         )
         return _core.Design(**arguments), index
 
@@ -83,33 +92,28 @@ class ModelSpec:
         *,
         random: bool = True,
         terms: Sequence[int] | None = None,
+        unknown: Collection[int] = (),
         allow_new_levels: bool = False,
     ) -> tuple[dict[str, Any], pd.Index[Any]]:
         """Arguments of `new_design` for the kernel."""
         table = Table(newdata)
         evaluator = Evaluator(table, self.formula.text, self.context, self.state)
-        chosen = [self.random[t] for t in (range(len(self.random)) if terms is None else terms)]
-        chosen = chosen if random else []
-        variables = self._variables(evaluator, chosen)
-        groups: dict[str, tuple[NDArray[np.int32], int]] = {}
-        unknown = np.zeros(0, dtype=np.intp)
-        for plan in chosen:
-            name = plan.term.group_name
+        wanted = range(len(self.random)) if terms is None else terms
+        chosen = [(self.random[t], t in unknown) for t in (wanted if random else ())]
+        variables = self._variables(evaluator, [plan for plan, _ in chosen])
+        groups = {UNKNOWN: (np.full(table.n, -1, dtype=np.int32), 1)}
+        names = [UNKNOWN if no_level else plan.term.group_name for plan, no_level in chosen]
+        for name, (plan, _) in zip(names, chosen, strict=True):
             if name not in groups:
-                codes, missing = _group_codes(plan, evaluator, allow_new_levels)
+                codes = _group_codes(plan, evaluator, allow_new_levels)
                 groups[name] = (codes, len(plan.levels))
-                unknown = np.union1d(unknown, missing)
-        offset = self._offset(evaluator)
-        if len(unknown):  # a missing group: the prediction of that row is missing too
-            offset = np.zeros(table.n) if offset is None else offset.copy()
-            offset[unknown] = np.nan
         arguments = design_arguments(
             table.n,
             variables,
             self.fixed,
-            [(plan.term.group_name, plan.plan) for plan in chosen],
+            [(name, plan.plan) for name, (plan, _) in zip(names, chosen, strict=True)],
             groups,
-            offset=offset,
+            offset=self._offset(evaluator),
         )
         return arguments, table.index
 
@@ -165,17 +169,21 @@ class ModelSpec:
         return np.sum(parts, axis=0) if parts else None
 
 
+def new_group(plan: RandomPlan, evaluator: Evaluator) -> Factor:
+    """A grouping factor in new data, its levels spelt as the model's; code -1 where it is
+    missing."""
+    values = [evaluator.group(expression) for expression in plan.term.group]
+    if len(values) == 1:
+        return values[0]
+    pairs = zip(values, plan.parts, strict=True)
+    return combine([_with_labels(value, part) for value, part in pairs])
+
+
 def _group_codes(
     plan: RandomPlan, evaluator: Evaluator, allow_new_levels: bool
-) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
-    """Codes of a grouping factor among the known levels, and the rows where it is missing."""
-    values = [evaluator.group(expression) for expression in plan.term.group]
-    missing = np.flatnonzero(np.any([value.codes < 0 for value in values], axis=0))
-    if len(values) == 1:
-        group = values[0]
-    else:
-        pairs = zip(values, plan.parts, strict=True)
-        group = combine([_with_labels(value, part) for value, part in pairs])
+) -> NDArray[np.int32]:
+    """Codes among the known levels; -1 where the group is missing, or new and that is allowed."""
+    group = new_group(plan, evaluator)
     codes, _ = group.recode(plan.levels)
     new = (codes < 0) & (group.codes >= 0)
     if new.any() and not allow_new_levels:
@@ -183,9 +191,10 @@ def _group_codes(
         name = plan.term.group_name
         raise DataError(
             _new_level(name, level, plan.levels)
-            + "; allow_new_levels=True predicts it with random effects of zero"
+            + "; allow_new_levels=True predicts it with random effects of zero, as a missing value "
+            "(None) of the group does"
         )
-    return codes, missing
+    return codes
 
 
 def _with_labels(value: Factor, known: Factor) -> Factor:

@@ -1,119 +1,98 @@
-"""Prediction: which random effects count, and on which rows."""
+"""Prediction: means, linear predictors and their terms. Intervals stand in
+`prediction_intervals.py`."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .errors import ArgumentError, DataError, FormulaError
+from .errors import ArgumentError
+from .prediction_rows import Rows, rows_of
+from .re_form import effects_named
 
 if TYPE_CHECKING:
-    from .fitted import FittedModel
+    from .prediction import Prediction
 
 __all__ = ["predict"]
 
-Modes = list[NDArray[np.float64] | None]
+Array = NDArray[np.float64]
+
+TYPES = ("response", "link", "terms")
+INTERVALS = (None, "confidence", "prediction")
 
 
 def predict(
-    model: FittedModel,
+    model: Prediction,
     newdata: Any = None,
     re_form: str | float | None = None,
     *,
     allow_new_levels: bool = False,
     type: str = "response",
     interval: str | None = None,
-) -> pd.Series[float]:
-    """Predicted means; documented at `LinearMixedModel.predict`."""
+    level: float = 0.95,
+) -> pd.Series[float] | pd.DataFrame:
+    """Predictions; documented at `FittedModel.predict`."""
+    if type not in TYPES:
+        raise ArgumentError(f"predictions of type {type!r}: choose one of {', '.join(TYPES)}")
+    if interval not in INTERVALS:
+        raise ArgumentError(f"interval={interval!r}: choose confidence or prediction, or None")
+    rows = rows_of(
+        model,
+        newdata,
+        effects_named(model, re_form),
+        left_out=interval == "prediction",
+        allow_new_levels=allow_new_levels,
+    )
+    if type == "terms":
+        if interval is not None:
+            raise ArgumentError("type='terms' has no intervals: choose type response or link")
+        return _terms(model, rows)
     if interval is not None:
-        raise ArgumentError(f"interval={interval!r} is not available yet; only interval=None is")
-    if type not in ("response", "link"):
-        raise ArgumentError(f"predictions of type {type!r}: choose response or link")
-    modes = chosen_modes(model, re_form)
-    if newdata is None:
-        eta = np.asarray(model._design.linear_predictor(model._fit.beta, modes))
-        return model._on_rows(eta if type == "link" else model._mean(eta), "prediction")
+        from .prediction_intervals import with_interval
+
+        return with_interval(model, rows, type, interval, level)
+    return rows.series(rows.eta if type == "link" else model._mean(rows.eta), "prediction")
+
+
+def _terms(model: Prediction, rows: Rows) -> pd.DataFrame:
+    """What each term adds to the linear predictor; documented at `Prediction.predict`."""
+    beta = np.nan_to_num(np.asarray(model._fit.beta, dtype=float))
+    none = np.zeros(len(beta))
+    columns, intercept = _columns_by_term(model)
+    means = model._column_means if intercept else none
+    X = rows.X - means
+    parts = [(label, X[:, at] @ beta[at]) for label, at in columns.items()]
+    offset = rows.linear_predictor(none)
+    if model._matrices.offset is not None:
+        parts.append(("offset", offset))
+    for t, used in enumerate(rows.used):
+        if used.any():
+            parts.append((_random_label(model, t), rows.linear_predictor(none, (t,)) - offset))
+    frame = pd.concat([rows.series(values, label) for label, values in parts], axis=1)
+    frame.attrs["constant"] = float(means @ beta)
+    return frame
+
+
+def _columns_by_term(model: Prediction) -> tuple[dict[str, list[int]], bool]:
+    """Term of the fixed part → its columns of X, and whether there is an intercept; the columns of
+    a model fitted from arrays are terms of their own."""
     spec = model._matrices.spec
     if spec is None:
-        raise DataError(
-            "a model fitted from arrays has no formula to read new data with: compute X @ m.fixef "
-            "and add rows of m.ranef()"
-        )
-    wanted = [t for t, mode in enumerate(modes) if mode is not None]
-    design, index = spec.new_design(
-        newdata, random=bool(wanted), terms=wanted, allow_new_levels=allow_new_levels
-    )
-    eta = np.asarray(design.linear_predictor(model._fit.beta, [modes[t] for t in wanted]))
-    values = eta if type == "link" else model._mean(eta)
-    return pd.Series(values, index=index, name="prediction")
+        return {name: [k] for k, name in enumerate(model._matrices.fixed_names)}, False
+    columns: dict[str, list[int]] = {label: [] for label in spec.formula.fixed.labels()}
+    labels = list(columns)
+    for k, term in enumerate(spec.fixed.assign):
+        if term >= 0:
+            columns[labels[term]].append(k)
+    return columns, spec.formula.fixed.intercept
 
 
-def chosen_modes(model: FittedModel, re_form: str | float | None) -> Modes:
-    """The conditional modes to use, one entry a term; None where a term does not count."""
-    terms = model._matrices.terms
-    if re_form is None:
-        return list(model._modes)
-    if re_form is False or (isinstance(re_form, float) and math.isnan(re_form)):
-        return [None] * len(terms)
-    if not isinstance(re_form, str):
-        raise ArgumentError(
-            f're_form={re_form!r}: give None (all random effects), "NA" or False (none), or a '
-            'formula such as "~ (1 | g)"'
-        )
-    if re_form.replace(" ", "") in ("NA", "~0", "0", "~NA"):
-        return [None] * len(terms)
-    wanted = _columns_by_group(model, re_form)
-    modes: Modes = [None] * len(terms)
-    for t, term in enumerate(terms):
-        columns = wanted.get(term.group, set())
-        used = np.array([column in columns for column in term.columns])
-        if used.any():
-            modes[t] = np.where(used, model._modes[t], 0.0)
-            columns.difference_update(term.columns)
-    left = [f"{column} by {group}" for group, names in wanted.items() for column in sorted(names)]
-    if left:
-        raise FormulaError(
-            f"re_form has random effects that the model does not have: {', '.join(left)}", re_form
-        )
-    return modes
-
-
-def _columns_by_group(model: FittedModel, re_form: str) -> dict[str, set[str]]:
-    """Group → names of the columns that the terms of `re_form` make on the model's own data."""
-    import warnings
-
-    from .errors import MissingDataWarning
-    from .formula import parse
-    from .model_frame import model_frame
-    from .model_matrix import model_matrices
-
-    call = model._call
-    if model.formula is None or call.data is None:
-        raise DataError("a model fitted from arrays has no formula: re_form can be None or False")
-    response = model.formula.split("~", 1)[0]
-    text = re_form if "~" in re_form else f"~ {re_form}"
-    parsed = parse(f"{response} {text}")
-    if not parsed.random:
-        raise FormulaError("re_form has no term such as (1 | g)", re_form)
-    known = {term.group for term in model._matrices.terms}
-    unknown = [term.group_name for term in parsed.random if term.group_name not in known]
-    if unknown:
-        raise FormulaError(
-            f"re_form: the model has no random effects by '{unknown[0]}'; it has them by "
-            f"{', '.join(sorted(known)) or 'nothing'}",
-            re_form,
-        )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", MissingDataWarning)
-        frame = model_frame(
-            parsed, call.data, na_action="drop", context=call.context, family=call.family
-        )
-        matrices = model_matrices(parsed, frame, contrasts=call.contrasts)
-    wanted: dict[str, set[str]] = {}
-    for term in matrices.terms:
-        wanted.setdefault(term.group, set()).update(term.columns)
-    return wanted
+def _random_label(model: Prediction, term: int) -> str:
+    """The term as the formula has it."""
+    m = model._matrices
+    if m.spec is not None:
+        return m.spec.random[term].term.text
+    return f"({' + '.join(m.terms[term].columns)} | {m.terms[term].group})"

@@ -1,0 +1,187 @@
+"""The rows of a prediction: those of the fit or of new data, and which random effects they know.
+
+A row knows the effects of a term as estimated if `re_form` names them and the row has a level that
+the fit has seen. It does not if its group is missing (of unknown identity), or new, or the term is
+left out: then the effects are another draw from N(0, Σ), of mean zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .errors import ArgumentError, DataError
+from .joint import Effects, SolvedJoint, own_effects
+from .lazy import lazy
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from ._core import Design
+    from .prediction import Prediction
+
+__all__ = ["Rows", "rows_of"]
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+def rows_of(
+    model: Prediction,
+    newdata: Any,
+    used: list[Mask],
+    *,
+    left_out: bool,
+    allow_new_levels: bool = False,
+) -> Rows:
+    """The rows of `newdata`, or of the fit where it is None.
+
+    Parameters
+    ----------
+    used
+        Per term of the model the columns whose effects count as estimated; see `effects_named`.
+    left_out
+        Whether the columns of the other terms are wanted as well (not their groups).
+
+    Raises
+    ------
+    DataError
+        As `ModelSpec.new_design`; also for new data where the model was fitted from arrays.
+    """
+    if newdata is None:
+        return Rows(model, used, list(range(len(used))), model._design)
+    spec = model._matrices.spec
+    if spec is None:
+        raise DataError(
+            "a model fitted from arrays has no formula to read new data with: compute X @ m.fixef "
+            "and add rows of m.ranef()"
+        )
+    from . import _core
+
+    terms = [t for t, mask in enumerate(used) if left_out or mask.any()]
+    arguments, index = spec.new_arguments(
+        newdata,
+        terms=terms,
+        unknown=[t for t in terms if not used[t].any()],
+        allow_new_levels=allow_new_levels,
+    )
+    return Rows(model, used, terms, _core.Design(**arguments), arguments, index, newdata)
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows to predict."""
+
+    model: Prediction
+    used: list[Mask]  # per term of the model
+    terms: list[int]  # positions in the model of the design's terms
+    design: Design
+    arguments: dict[str, Any] | None = None  # of the design of new data
+    index: pd.Index[Any] | None = None  # of new data
+    newdata: Any = None
+
+    @lazy
+    def X(self) -> Array:
+        """Shape (n, p)."""
+        return np.asarray(self.design.fixed_matrix(), dtype=float)
+
+    @lazy
+    def eta(self) -> Array:
+        """Xβ̂ + Zb̂ + offset, b̂ zero where it is not known; shape (n,)."""
+        return self.linear_predictor(np.asarray(self.model._fit.beta), self.terms)
+
+    def linear_predictor(self, beta: Array, terms: Collection[int] = ()) -> Array:
+        """Xβ + Zb̂ + offset with the effects of these terms."""
+        modes = [self._modes(t) if t in terms and self.used[t].any() else None for t in self.terms]
+        return np.asarray(self.design.linear_predictor(beta, modes))
+
+    def _modes(self, term: int) -> Array:
+        return np.where(self.used[term], self.model._modes[term], 0.0)
+
+    @lazy
+    def effects(self) -> list[Effects]:
+        """The design's terms with all their columns; -1 is the level of a row that has none."""
+        if self.arguments is None:
+            own = own_effects(self.model)
+            none = np.full(self.model.nobs, -1)
+            return [e if self.used[e.term].any() else replace(e, codes=none) for e in own]
+        terms, groups = self.arguments["terms"], self.arguments["groups"]
+        return [
+            Effects(t, groups[group][0], self.design.random_columns(k))
+            for k, (t, (group, _)) in enumerate(zip(self.terms, terms, strict=True))
+        ]
+
+    @lazy
+    def known(self) -> list[Effects]:
+        """The effects that count as estimated; columns that do not are zero."""
+        return [
+            replace(effects, columns=np.where(self.used[effects.term], effects.columns, 0.0))
+            for effects in self.effects
+            if self.used[effects.term].any()
+        ]
+
+    @lazy
+    def unknown(self) -> list[Effects]:
+        """The other effects of every term: columns that count as estimated are zero in the rows
+        that have a level."""
+        return [
+            replace(
+                effects,
+                columns=np.where(
+                    self.used[effects.term] & (effects.codes >= 0)[:, None], 0.0, effects.columns
+                ),
+            )
+            for effects in self.effects
+        ]
+
+    @lazy
+    def variances(self) -> Array:
+        """Var(x'β̂ + z'(b̂ − b)) over the effects known, shape (n,)."""
+        joint, everything = self.model._joint, all(used.all() for used in self.used)
+        if isinstance(joint, SolvedJoint) and self.arguments is None and everything:
+            return np.asarray(joint.fit.row_variances())
+        return self.model._joint.variances(self.X, self.known, self._design_of_known)
+
+    def _design_of_known(self) -> Design:
+        """A design of the terms of `known`, columns that do not count as zero."""
+        from . import _core
+
+        terms = [t for t in self.terms if self.used[t].any()]
+        if terms == self.terms and all(self.used[t].all() for t in terms):
+            return self.design
+        arguments = dict(self.arguments or self._own_arguments())
+        zero = len(arguments["numeric"])
+        arguments["numeric"] = [*arguments["numeric"], np.zeros(arguments["n_table"])]
+        arguments["terms"] = [
+            (
+                group,
+                [
+                    r if used else ([zero], [])
+                    for r, used in zip(recipes, self.used[t], strict=True)
+                ],
+            )
+            for t, (group, recipes) in zip(self.terms, arguments["terms"], strict=True)
+            if t in terms
+        ]
+        return _core.Design(**arguments)
+
+    def _own_arguments(self) -> dict[str, Any]:
+        """The arguments of a design of the fit's rows."""
+        m = self.model._matrices
+        if m.spec is None or self.model._call.data is None:
+            raise ArgumentError(
+                "intervals at the rows of a model of many effects that was fitted from arrays "
+                "count all random effects (re_form=None) or none"
+            )
+        arguments, _ = m.spec.new_arguments(self.model._call.data, terms=self.terms)
+        return arguments | {"rows": m.rows}
+
+    def series(self, values: Array, name: str) -> pd.Series[float]:
+        """Values by row on the data's index."""
+        if self.arguments is None:
+            return self.model._on_rows(values, name)
+        return pd.Series(values, index=self.index, name=name)
