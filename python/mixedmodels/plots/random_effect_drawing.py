@@ -16,7 +16,6 @@ from .style import (
     describe,
     figure_of,
     legend,
-    note,
     panels,
     reference_line,
     short,
@@ -30,6 +29,7 @@ __all__ = ["draw_caterpillar", "draw_quantiles"]
 
 LABELLED = 50  # levels that get a name
 DRAWN = 5_000  # levels of more, evenly
+IMAGE = 1_000  # levels beyond which they are an image even in vector formats
 
 
 def draw_caterpillar(
@@ -60,32 +60,42 @@ def _caterpillar(ax: Axes, part: pd.DataFrame, bars: bool, sort: bool) -> None:
     drawn = evenly_spaced(n, DRAWN)
     part = part.iloc[drawn]
     reference_line(ax, x=0)
-    if bars:
-        _bars(ax, drawn, part["value"].to_numpy())
-    ends: dict[str, Any] = {"color": BLACK if bars else BLUE, "linewidth": _line_width(n)}
-    ax.hlines(drawn, part["conf_low"], part["conf_high"], rasterized=n > DRAWN // 5, **ends)
-    if not bars:
-        dots: dict[str, Any] = {"marker": "o", "markersize": _marker_size(n)}
-        colour = BLUE if n <= LABELLED else BLACK  # on lines that touch each other
-        ax.plot(part["value"], drawn, linestyle="none", markeredgewidth=0, color=colour, **dots)
+    _intervals(ax, drawn, part, n, bars)
+    draw = _bars if bars else _points
+    draw(ax, drawn, part["value"].to_numpy(), n)
     _name_levels(ax, n, part["level"])
     if not sort:  # the first level on top, as in a table
         ax.invert_yaxis()
 
 
-def _bars(ax: Axes, at: Any, values: Any) -> None:
-    if len(at) <= LABELLED:
-        ax.barh(at, values, height=0.7, color=SKY, zorder=1)
-    else:  # one area, not a rectangle a level
-        ax.fill_betweenx(at, 0, values, step="mid", color=SKY, linewidth=0, zorder=1)
+def _intervals(ax: Axes, at: Any, part: pd.DataFrame, n: int, bars: bool) -> None:
+    """Lines on top of bars; where they touch each other pale ones, behind everything."""
+    named = n <= LABELLED
+    colour = (BLACK if bars else BLUE) if named else "#b8b8b8" if bars else SKY
+    ends: dict[str, Any] = {"color": colour, "linewidth": _line_width(n)}
+    order = 3 if named else 0.9
+    image = n > IMAGE
+    ax.hlines(at, part["conf_low"], part["conf_high"], zorder=order, rasterized=image, **ends)
+
+
+def _points(ax: Axes, at: Any, values: Any, n: int) -> None:
+    colour = BLUE if n <= LABELLED else BLACK  # on lines that touch each other
+    size = float(np.clip(5.5 * (LABELLED / n) ** 0.6, 1.0, 5.5))
+    dots: dict[str, Any] = {"marker": "o", "markersize": size, "markeredgewidth": 0}
+    ax.plot(values, at, linestyle="none", color=colour, rasterized=n > IMAGE, zorder=4, **dots)
+
+
+def _bars(ax: Axes, at: Any, values: Any, n: int) -> None:
+    if n <= LABELLED:
+        ax.barh(at, values, height=0.7, color=SKY, zorder=1.5)
+        return
+    # one area, not a rectangle a level
+    image = n > IMAGE
+    ax.fill_betweenx(at, 0, values, step="mid", color=BLUE, linewidth=0, rasterized=image)
 
 
 def _line_width(n: int) -> float:
     return 1.4 if n <= LABELLED else float(np.clip(200 / n, 0.15, 1.0))
-
-
-def _marker_size(n: int) -> float:
-    return float(np.clip(5.5 * (LABELLED / n) ** 0.6, 1.0, 5.5))
 
 
 def _name_levels(ax: Axes, n: int, levels: pd.Series[Any]) -> None:
@@ -97,13 +107,14 @@ def _name_levels(ax: Axes, n: int, levels: pd.Series[Any]) -> None:
         ax.tick_params(axis="y", length=0)
     else:
         ax.set_yticks([])
-    if n > DRAWN:
-        note(ax, f"{n:,} levels, {len(levels):,} drawn")
 
 
 def _levels_in_words(part: pd.DataFrame) -> str:
     """Where levels have no names, how many they are."""
-    return "" if len(part) <= LABELLED else f"{len(part):,} levels of {part['grp'].iloc[0]}"
+    if len(part) <= LABELLED:
+        return ""
+    drawn = f", {DRAWN:,} drawn" if len(part) > DRAWN else ""
+    return f"{len(part):,} levels of {part['grp'].iloc[0]}{drawn}"
 
 
 def draw_quantiles(parts: list[pd.DataFrame], level: float, band: str, ax: Any) -> Axes | Figure:
@@ -126,6 +137,6 @@ def _quantiles(ax: Axes, part: pd.DataFrame, words: str) -> None:
     dashed: dict[str, Any] = {"color": GREY, "linewidth": 1.2, "linestyle": (0, (5, 3))}
     ax.plot(x, part["line"], **dashed)
     ends: dict[str, Any] = {"color": BLUE, "alpha": 0.35, "linewidth": _line_width(n)}
-    ax.vlines(x, part["conf_low"], part["conf_high"], rasterized=n > DRAWN // 5, **ends)
+    ax.vlines(x, part["conf_low"], part["conf_high"], rasterized=n > IMAGE, **ends)
     ax.plot(x, part["value"], linestyle="none", **point_style(n))
     legend(ax, "upper left")

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..generalised import Generalised
 from . import residual_data as data
-from .large import cloud, curve, point_style
+from .large import MANY, cloud, curve, point_style
 from .style import (
     BLUE,
     GREY,
@@ -119,7 +119,7 @@ def draw_binned(model: FittedModel, ax: Axes | None) -> Axes:
         label = "± 2 standard errors" if end == "high" else None
         ax.plot(frame["fitted"], frame[end], color=GREY, linewidth=1.2, label=label)
     ax.plot(frame["fitted"], frame["residual"], linestyle="none", **point_style(len(frame)))
-    legend(ax, "upper left")
+    legend(ax)
     what = "probability" if data.is_binary(model) else "value"
     describe(
         ax,
@@ -160,7 +160,8 @@ def _cook_contours(ax: Axes, rank: int, h: Any) -> None:
         style: dict[str, Any] = {"color": VERMILLION, "linestyle": line, "linewidth": 1.3}
         ax.plot(grid, height, label=label, **style)
         ax.plot(grid, -height, **style)
-        legend(ax, "lower right")
+        # the search for the emptiest corner looks at every point
+        legend(ax, "best" if len(h) <= MANY else "lower right")
     ax.set_xlim(left, right)
     ax.set_ylim(bottom, top)
 
