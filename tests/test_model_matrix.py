@@ -410,7 +410,8 @@ def test_a_missing_group_is_one_of_unknown_identity() -> None:
     codes = {size: codes.tolist() for codes, size in made["groups"]}
     assert codes[6] == [0, -1, 2]
     (pairs,) = (c for size, c in codes.items() if size != 6)
-    assert pairs[0] == -1 and min(pairs[1:]) >= 0
+    assert pairs[0] == -1
+    assert min(pairs[1:]) >= 0
     assert made["offset"] is None
 
 
@@ -418,7 +419,8 @@ def test_unknown_terms_need_no_group() -> None:
     _, spec, _ = plan("y ~ x + (x | g) + (1 | h)", DATA)
     made, _ = spec.new_arguments(DATA.drop(columns="h"), unknown=[1])
     (known, _), (unknown, _) = (made["groups"][g] for g, _ in made["terms"])
-    assert (known >= 0).all() and (unknown == -1).all()
+    assert (known >= 0).all()
+    assert (unknown == -1).all()
 
 
 def test_new_levels() -> None:
