@@ -16,10 +16,15 @@ from .errors import ArgumentError, ConvergenceError, DataError
 from .fitted import FittedModel
 from .parameters import covariance_parameters, scale_parameters
 from .refits import Refits
-from .replicates import chunks
+from .replicates import chunks, joined, own_estimates
 from .simulate import check_replicates, on_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
     from .tables import ResultTable
 
 __all__ = ["Bootstrap", "IntervalType", "bootstrap"]
@@ -118,6 +123,27 @@ class Bootstrap:
         from .bootstrap_summary import confint
 
         return confint(self, level, type)
+
+    def plot(
+        self,
+        parm: str | Sequence[str] | None = None,
+        level: float = 0.95,
+        *,
+        ax: Axes | Sequence[Axes] | None = None,
+    ) -> Axes | Figure:
+        """Densities of the replicates with percentile intervals; see `m.plot.bootstrap`."""
+        from .plots.densities import draw_densities
+
+        return draw_densities(self.plot_data(parm, level), level, ax)
+
+    def plot_data(
+        self, parm: str | Sequence[str] | None = None, level: float = 0.95
+    ) -> pd.DataFrame:
+        """What `plot` draws: name, parameter, kind ("density", "spike", "interval" or "estimate"),
+        value, height."""
+        from .plots.densities import replicate_densities
+
+        return replicate_densities(self, parm, level)
 
     def resume(
         self, more: int, *, n_threads: int | None = None, progress: bool = True
@@ -332,24 +358,6 @@ def refitted(model: FittedModel, response: Array) -> FittedModel:
     values = on_table(model._matrices, np.ascontiguousarray(response))
     fit = model._fit.refit(values)
     return model.__class__(model.formula, model._matrices, fit, model._call, values)
-
-
-def own_estimates(model: FittedModel) -> dict[str, Any]:
-    """The model's own estimates in the shape of the kernel's arrays of many fits."""
-    fit = model._fit
-    return {
-        "theta": np.array(fit.theta)[None, :],
-        "beta": np.array(fit.beta)[None, :],
-        "sigma": np.array([fit.sigma]),
-        "dispersion": np.array([getattr(fit, "dispersion", np.nan)]),
-    }
-
-
-def joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    messages = [message for part in parts for message in part["messages"]]
-    arrays = parts[0].keys() - {"messages"}
-    joined = {name: np.concatenate([part[name] for part in parts]) for name in arrays}
-    return {**joined, "messages": messages}
 
 
 def _named(value: Any) -> pd.Series[float]:

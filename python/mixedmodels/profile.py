@@ -23,9 +23,12 @@ from .generalised import Generalised
 from .lrt import by_ml
 from .mixed import Mixed
 from .parameters import DISPERSION, SIGMA, covariance_parameters, sds_and_correlations
-from .standard_errors import dispersion_error, sd_correlation_errors
+from .standard_errors import dispersion_error, estimates_correlation, sd_correlation_errors
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
     from .fitted import FittedModel
 
 __all__ = ["Profile", "Profiled", "Side", "chosen", "profile", "profiled_parameters", "trace"]
@@ -75,11 +78,15 @@ class Profile:
         Name → readable label.
     notes
         Where a curve ends at the boundary of its parameter's range, and why one is missing.
+    correlation
+        Of the ML estimates of these parameters, names × names, from the Hessian there; NaN on the
+        boundary.
     """
 
     curves: dict[str, pd.DataFrame]
     labels: dict[str, str]
     notes: tuple[str, ...]
+    correlation: pd.DataFrame
 
     def to_frame(self) -> pd.DataFrame:
         """Long form: name, parameter (its label), value, zeta."""
@@ -88,6 +95,20 @@ class Profile:
             for name, curve in self.curves.items()
         ]
         return pd.concat(parts, ignore_index=True)[["name", "parameter", "value", "zeta"]]
+
+    def plot(self, *, ax: Any = None) -> Axes | Figure:
+        """ζ against each parameter with its 50, 80, 90, 95 and 99 % intervals; see
+        `m.plot.profile`."""
+        from .plots.profile_curves import profile_frame
+        from .plots.profiles import draw_profiles
+
+        return draw_profiles(profile_frame(self), ax)
+
+    def plot_pairs(self, *, ax: Any = None) -> Figure:
+        """Confidence contours of each pair of parameters; see `m.plot.profile_pairs`."""
+        from .plots.profile_pairs import draw_pairs
+
+        return draw_pairs(self, ax)
 
     def __str__(self) -> str:
         lines = ["Likelihood profiles of the ML fit (zeta against the parameter's value)"]
@@ -124,7 +145,8 @@ def profile(
                 "zeta": [*low.zeta[::-1], 0.0, *high.zeta],
             }
         )
-    return Profile(curves, {p.name: p.label for p in found.parameters}, tuple(notes))
+    labels = {p.name: p.label for p in found.parameters}
+    return Profile(curves, labels, tuple(notes), found.correlation)
 
 
 @dataclass(frozen=True)
@@ -134,6 +156,15 @@ class Traced:
     parameters: list[Profiled]
     sides: list[tuple[Side, Side]]
     notes: tuple[str, ...]
+    model: FittedModel  # the ML fit
+
+    @property
+    def correlation(self) -> pd.DataFrame:
+        """Of the estimates of these parameters, names × names."""
+        everything = [p.name for p in profiled_parameters(self.model)]
+        names = [p.name for p in self.parameters]
+        values = estimates_correlation(self.model)
+        return pd.DataFrame(values, everything, everything).loc[names, names]
 
 
 def trace(
@@ -169,7 +200,7 @@ def trace(
         )
     if start is not model:
         notes.append("The fit by REML was refitted by ML for its profile; estimates are ML's.")
-    return Traced(parameters, sides, tuple(note for note in dict.fromkeys(notes) if note))
+    return Traced(parameters, sides, tuple(note for note in dict.fromkeys(notes) if note), ml)
 
 
 def _at_optimum(model: FittedModel) -> FittedModel:

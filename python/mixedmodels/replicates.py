@@ -1,12 +1,19 @@
-"""Replicates in chunks, so that a progress bar can move and memory stays bounded."""
+"""Replicates in chunks, so that a progress bar can move and memory stays bounded; and the kernel's
+arrays of them."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["chunks"]
+import numpy as np
+
+if TYPE_CHECKING:
+    from .fitted import FittedModel
+
+__all__ = ["chunks", "joined", "own_estimates"]
 
 FIRST = 64  # replicates before the speed is known
 SECONDS = 0.5  # what a chunk is to take
@@ -41,3 +48,22 @@ def chunks(total: int, *, what: str, progress: bool, most: int | None = None) ->
             done = chunk.stop
             pace = len(chunk) / max(time.perf_counter() - began, 1e-6)
             size = min(max(int(pace * SECONDS), FIRST), most)
+
+
+def own_estimates(model: FittedModel) -> dict[str, Any]:
+    """The model's own estimates in the shape of the kernel's arrays of many fits."""
+    fit = model._fit
+    return {
+        "theta": np.array(fit.theta)[None, :],
+        "beta": np.array(fit.beta)[None, :],
+        "sigma": np.array([fit.sigma]),
+        "dispersion": np.array([getattr(fit, "dispersion", np.nan)]),
+    }
+
+
+def joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """The kernel's arrays of chunks, one after the other."""
+    messages = [message for part in parts for message in part["messages"]]
+    arrays = parts[0].keys() - {"messages"}
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in arrays}
+    return {**joined, "messages": messages}

@@ -24,10 +24,17 @@ from .varcorr import templates
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .fitted import FittedModel
     from .mixed import Mixed
     from .model_matrix import TermInfo
 
-__all__ = ["covariance_slopes", "dispersion_error", "sd_correlation_errors", "variance_components"]
+__all__ = [
+    "covariance_slopes",
+    "dispersion_error",
+    "estimates_correlation",
+    "sd_correlation_errors",
+    "variance_components",
+]
 
 Array = NDArray[np.float64]
 ZERO = 1e-4  # relative standard deviations below this are on the boundary (as `is_singular`)
@@ -43,12 +50,58 @@ def sd_correlation_errors(model: Mixed) -> Array:
     """
     slopes, covariance = _estimation(model)
     gradients = _gradients(model) @ slopes
-    variance = np.einsum("ks,st,kt->k", gradients, covariance, gradients)
+    variance = np.diag(gradients @ covariance @ gradients.T)
     errors = np.asarray(np.sqrt(np.maximum(variance, 0.0)))
     if isinstance(model, GeneralizedLinearMixedModel):
         errors[-1] = np.nan
         return errors if model.family.has_sigma else errors[:-1]
     return errors
+
+
+def estimates_correlation(model: FittedModel) -> Array:
+    """Correlations of the estimates: standard deviations and correlations in θ's order, a linear
+    mixed model's sigma or a dispersion that is estimated, and the fixed effects kept.
+
+    NaN where an estimate is on the boundary of its range, and where the Hessian is not positive
+    definite. But for generalised mixed models, whose Hessian is a joint one, β̂ and the others count
+    as independent, which they are asymptotically in linear models.
+    """
+    covariance = (
+        _generalised_estimates(model)
+        if isinstance(model, GeneralizedLinearMixedModel)
+        else _estimates(model)
+    )
+    errors = np.sqrt(np.diag(covariance))
+    return np.asarray(covariance / np.outer(errors, errors))
+
+
+def _estimates(model: FittedModel) -> Array:
+    """Blocks of the standard deviations, correlations and sigma, or of a dispersion, and of β̂."""
+    kept = ~np.isnan(np.asarray(model._fit.beta))
+    first = np.zeros((0, 0))
+    if isinstance(model, LinearMixedModel):
+        slopes, covariance = _estimation(model)
+        gradients = _gradients(model) @ slopes
+        first = gradients @ covariance @ gradients.T
+    elif isinstance(model, Generalised) and model.family.estimates_shape:
+        first = np.array([[dispersion_error(model) ** 2]])
+    size, rank = len(first), int(kept.sum())
+    joint = np.zeros((size + rank,) * 2)
+    joint[:size, :size], joint[size:, size:] = first, model._vcov[np.ix_(kept, kept)]
+    return joint
+
+
+def _generalised_estimates(model: GeneralizedLinearMixedModel) -> Array:
+    """From the Hessian over (θ, β, log dispersion); the dispersion comes before β here."""
+    size, rank = len(model._fit.theta), int(model._fit.rank)
+    dispersed = int(model.family.estimates_shape)
+    joint = model._joint_covariance
+    if joint is None:
+        return np.full((size + rank + dispersed,) * 2, np.nan)
+    slopes, (by_theta, _) = np.eye(len(joint)), _estimation(model)
+    slopes[:size, :size] = (_gradients(model) @ by_theta)[:size, :size]
+    order = [*range(size), *range(size + rank, size + rank + dispersed), *range(size, size + rank)]
+    return np.asarray((slopes @ joint @ slopes.T)[np.ix_(order, order)])
 
 
 def dispersion_error(model: Generalised) -> float:

@@ -10,11 +10,12 @@ To add a group of plots: a mixin of `PlotsOfModel` in a file of its own, and its
 from __future__ import annotations
 
 from .data_plots import DataPlots
+from .inference_plots import InferencePlots
 from .random_effect_plots import RandomEffectPlots
 from .residual_plots import ResidualPlots
 
 __all__ = ["Plots"]
 
 
-class Plots(DataPlots, ResidualPlots, RandomEffectPlots):
+class Plots(DataPlots, InferencePlots, ResidualPlots, RandomEffectPlots):
     """The plots of one model, `m.plot`."""

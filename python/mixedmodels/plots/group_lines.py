@@ -19,7 +19,7 @@ from ..factors import level_label
 from ..reference_grid import reference_grid
 from ..rows import group_codes
 from .large import MANY, evenly_spaced
-from .variables import Predictor, find_predictor, grouping_factor
+from .variables import Predictor, find_predictor, grouping_factor, response_label
 
 if TYPE_CHECKING:
     from ..fitted import FittedModel
@@ -64,7 +64,7 @@ def group_lines(model: FittedModel, predictor: str | None, group: str | None) ->
     return GroupLines(
         along,
         name,
-        model._matrices.response_name,
+        response_label(model),
         list(labels[shown]),
         len(labels),
         pd.concat(parts, ignore_index=True),

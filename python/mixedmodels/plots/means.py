@@ -11,7 +11,7 @@ from ..factors import level_label
 from ..rows import group_codes
 from .large import evenly_spaced
 from .style import BLUE, SINGLE, axes, describe, note, reference_line, short
-from .variables import grouping_factor, row_weights
+from .variables import grouping_factor, response_label, row_weights
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,7 +80,5 @@ def draw_means(model: FittedModel, group: str | None, ax: Any) -> Axes:
     elif len(frame) < total:
         note(drawn, f"{len(frame)} of {total:,} groups, evenly spaced by rank")
     drawn.legend(fontsize="small", loc="lower right", framealpha=0.85)
-    describe(
-        drawn, x=f"mean of {model._matrices.response_name}", y=name if few else f"{name}, by rank"
-    )
+    describe(drawn, x=f"mean of {response_label(model)}", y=name if few else f"{name}, by rank")
     return drawn

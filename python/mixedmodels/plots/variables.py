@@ -19,7 +19,7 @@ from ..rows import kept_rows
 if TYPE_CHECKING:
     from ..fitted import FittedModel
 
-__all__ = ["Predictor", "find_predictor", "grouping_factor", "row_weights"]
+__all__ = ["Predictor", "find_predictor", "grouping_factor", "response_label", "row_weights"]
 
 Array = NDArray[np.float64]
 
@@ -116,6 +116,14 @@ def grouping_factor(model: FittedModel, group: str | None) -> str:
     if group not in groups:
         raise ArgumentError(f"group={group!r} is no grouping factor here; there are {groups}")
     return group
+
+
+def response_label(model: FittedModel) -> str:
+    """The response as an axis calls it: cbind(s, f) is the proportion of s."""
+    name = model._matrices.response_name
+    if name.startswith("cbind("):
+        return "proportion of " + name.removeprefix("cbind(").split(",")[0]
+    return name
 
 
 def row_weights(model: FittedModel) -> Array:
