@@ -24,7 +24,7 @@ Band = Literal["simultaneous", "pointwise"]
 
 DRAWN = 2_000  # order statistics of a larger sample that are drawn
 CALIBRATED = 300  # of which the simulation uses
-DRAWS = 1_200_000  # random numbers of the simulation: half a second
+DRAWS = 600_000  # random numbers of the simulation, at least 2,000 samples
 
 
 def order_statistics(n: int, most: int = DRAWN) -> Array:

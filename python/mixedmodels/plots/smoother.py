@@ -4,7 +4,8 @@ At each of at most `KNOTS` values of x a line is fitted to the nearest share `sp
 with tricube weights in the distance, W(u) = (1 − |u|³)³; the fit is repeated with bisquare weights
 in the residuals, B(r/6s), s their median size, so that outliers do not pull it (Cleveland 1979,
 J. Am. Stat. Assoc. 74, 829-836). Between knots it is interpolated. Beyond `MANY` points these are
-first averaged in bins of consecutive x, which count by their size.
+first averaged in bins of consecutive x, which count by their size; the curve is then one of means
+even where the points are skew.
 """
 
 from __future__ import annotations
