@@ -83,6 +83,7 @@ class Formula:
     random: tuple[RandomTerm, ...]
     offsets: tuple[Expression, ...]
     has_dot: bool = False
+    columns: tuple[str, ...] | None = None  # of the table, where `.` stood for them
 
     def expand(self, columns: tuple[str, ...]) -> Formula:
         """The formula with `.` replaced by the columns that the response does not use (R's rule).
@@ -138,4 +139,5 @@ def _parse(text: str, columns: tuple[str, ...] | None) -> Formula:
         random=right.random,
         offsets=right.offsets,
         has_dot=right.has_dot,
+        columns=columns if right.has_dot else None,
     )
