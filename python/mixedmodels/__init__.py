@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .random_terms import ranova
     from .refits import Refits
     from .rlrt import exact_rlrt
+    from .saved_model import load
     from .simulated_design import SimulatedDesign
 
     __version__: str
@@ -93,6 +94,7 @@ __all__ = [
     "lm",
     "lmer",
     "lmer_arrays",
+    "load",
     "power",
     "ranova",
     "simulate_design",
@@ -124,6 +126,7 @@ _LAZY = {
     "lm": "fit",
     "lmer": "fit",
     "lmer_arrays": "fit",
+    "load": "saved_model",
     "power": "power_analysis",
     "ranova": "random_terms",
     "simulate_design": "planned_design",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .families import Criterion, Family
     from .model_matrix import ModelMatrices
 
-__all__ = ["Call", "check_threads", "optimize", "optimize_generalised"]
+__all__ = ["Call", "check_threads", "optimize", "optimize_generalised", "revive"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +85,21 @@ def optimize_generalised(
             callback=progress.hook,
             **call.control.settings(_size(matrices)),
         )
+
+
+def revive(
+    matrices: ModelMatrices, call: Call, state: dict[str, Any], design: Design
+) -> Fit | GeneralizedFit:
+    """The fit with these numbers (`Fit.state()`) on a design of the same data, without
+    optimising."""
+    settings = {"n_threads": call.n_threads, **call.control.settings(_size(matrices))}
+    family = call.family
+    if family is None:
+        return design.revive(state, **settings)
+    criterion = call.criterion or family.criteria[0]
+    return design.revive_generalized(
+        family.kernel(), state, criterion=criterion, quadrature=call.quadrature, **settings
+    )
 
 
 def _size(matrices: ModelMatrices) -> int:

@@ -1,6 +1,6 @@
 """The bytes of a saved model: a prefix, a JSON header, and arrays.
 
-    prefix   64 bytes: magic, version, header's length, file's length, SHA-256 of all the rest
+    prefix   64 bytes: magic, version, header's length, file's length, SHA-256 of all other bytes
     header   JSON in UTF-8: {"arrays": [[type, shape], ...], "content": ...}
     arrays   little-endian, C order, one after the other, each starting at a multiple of 64
 
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from .errors import SavedModelError
 
-__all__ = ["VERSION", "pack", "refuse", "unpack"]
+__all__ = ["VERSION", "check_prefix", "pack", "refuse", "unpack"]
 
 MAGIC = b"\x89MIXED\r\n"
 VERSION = 1
@@ -64,7 +64,10 @@ def unpack(data: bytes) -> tuple[Any, list[Values]]:
     SavedModelError
         The bytes are not those of a saved model, or not all of them, or not as they were written.
     """
-    length = _checked_prefix(data)
+    length, checksum = check_prefix(data, len(data))
+    view = memoryview(data)
+    if _checksum([view[:HASHED], view[PREFIX.size :]]) != checksum:
+        refuse("its checksum is not that of its bytes: it was damaged or changed")
     header = _parse(data[PREFIX.size : PREFIX.size + length])
     if not (isinstance(header, dict) and header.keys() == {"arrays", "content"}):
         refuse("its header has other parts than arrays and content")
@@ -72,8 +75,8 @@ def unpack(data: bytes) -> tuple[Any, list[Values]]:
     return header["content"], _arrays(data, header["arrays"], start)
 
 
-def _checked_prefix(data: bytes) -> int:
-    """The header's length, after the checks that need no header."""
+def check_prefix(data: bytes, size: int) -> tuple[int, bytes]:
+    """The header's length and the checksum of a file of `size` bytes, by its first ones."""
     if len(data) < PREFIX.size or data[: len(MAGIC)] != MAGIC:
         refuse("it does not begin as files of m.save do")
     _, version, zero, length, total, checksum = PREFIX.unpack_from(data)
@@ -84,14 +87,11 @@ def _checked_prefix(data: bytes) -> int:
         )
     if version == 0 or zero != 0:
         refuse("its prefix has values that no version writes")
-    if total != len(data):
-        refuse(f"it has {len(data)} bytes where {total} were written: it was cut or added to")
-    if length > len(data) - PREFIX.size:
+    if total != size:
+        refuse(f"it has {size} bytes where {total} were written: it was cut or added to")
+    if length > size - PREFIX.size:
         refuse("its header is longer than the file")
-    view = memoryview(data)
-    if _checksum([view[:HASHED], view[PREFIX.size :]]) != checksum:
-        refuse("its checksum is not that of its bytes: it was damaged or changed")
-    return int(length)
+    return int(length), checksum
 
 
 def _checksum(pieces: Iterable[bytes | memoryview]) -> bytes:
