@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from .model_matrix import ModelMatrices
     from .true_parameters import Truth
 
-__all__ = ["draw_responses"]
+__all__ = ["draw_responses", "response_noise"]
 
 Array = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, Array, Array, float], Array]
+Noise = Callable[[np.random.Generator, Array], Array]
 
 
 def draw_responses(
@@ -39,7 +40,13 @@ def draw_responses(
     beta = np.asarray(truth.fixef)
     roots = truth.in_order(matrices.terms)
     responses = np.empty((matrices.nobs, nsim), order="F")
-    noise = _noise(matrices, family, truth)
+    noise = response_noise(
+        family,
+        weights=np.ones(matrices.nobs) if matrices.weights is None else matrices.weights,
+        sizes=matrices.sizes,
+        sigma=truth.sigma,
+        dispersion=truth.dispersion,
+    )
     for k in range(nsim):
         random = np.random.Generator(np.random.Philox(key=[seed, offset + k]))
         modes = [
@@ -51,21 +58,41 @@ def draw_responses(
     return responses
 
 
-def _noise(
-    matrices: ModelMatrices, family: Family | None, truth: Truth
-) -> Callable[[np.random.Generator, Array], Array]:
-    """Linear predictor → response."""
-    weights = np.ones(matrices.nobs) if matrices.weights is None else matrices.weights
+def response_noise(
+    family: Family | None,
+    *,
+    weights: Array,
+    sizes: Array | None,
+    sigma: float,
+    dispersion: float,
+) -> Noise:
+    """Draws of the response at a linear predictor; NaN where the family has no such mean.
+
+    Parameters
+    ----------
+    family
+        None: a linear model.
+    weights, sizes
+        Prior weights, and the binomial's numbers of trials, one a row.
+    dispersion
+        Of families with one of their own, else NaN.
+    """
     if family is None:
-        sd = truth.sigma / np.sqrt(weights)
+        sd = sigma / np.sqrt(weights)
         return lambda random, eta: eta + sd * random.standard_normal(len(eta))
-    scale = truth.dispersion if family.has_shape else truth.sigma
-    size = weights if matrices.sizes is None else matrices.sizes
-    kernel, draw = (
-        family.kernel(None if np.isnan(truth.dispersion) else truth.dispersion),
-        _DRAWS[family.name],
-    )
-    return lambda random, eta: draw(random, np.asarray(kernel.mean(eta)), size, scale)
+    scale = dispersion if family.has_shape else sigma
+    size = weights if sizes is None else sizes
+    kernel = family.kernel(None if np.isnan(dispersion) else dispersion)
+    draw, (low, high) = _DRAWS[family.name], family.mean_range
+
+    def noise(random: np.random.Generator, eta: Array) -> Array:
+        mean = np.asarray(kernel.mean(eta))
+        possible = np.isfinite(mean) & (mean >= low) & (mean <= high)
+        response = np.full(len(eta), np.nan)
+        response[possible] = draw(random, mean[possible], size[possible], scale)
+        return response
+
+    return noise
 
 
 _DRAWS: dict[str, Draw] = {

@@ -24,6 +24,7 @@ from .errors import ArgumentError
 from .fitted import FittedModel
 from .planned_design import simulate_design
 from .power_tests import Outcomes, Trial
+from .refits import RUNAWAY
 from .replicates import chunks
 from .simulate import check_replicates
 from .simulated_design import SimulatedDesign
@@ -40,8 +41,8 @@ Setting = dict[str, int]
 CHUNK = 2**24  # simulated numbers held at a time (128 MB)
 PLACES = {"power": 3, "type_s": 3, "type_m": 2}  # decimals in print
 METHODS = {"lrt": "likelihood ratio (ML, χ²)"}
+USUAL = 0.1  # quantile of the standard errors that estimates which run to infinity do not reach
 LEVEL = 0.95  # of the intervals of the power
-RUNAWAY = 100.0  # times the median distance from the median: an estimate that runs to infinity
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -78,7 +79,8 @@ class Power:
         its exact 95 % interval conf_low, conf_high; n_failed and n_singular (singular fits count as
         they are); and, for an effect of one coefficient, truth, mean_estimate, and among the
         significant ones type_s (share with the wrong sign) and type_m (mean size of the estimate,
-        relative to the truth; Gelman & Carlin 2014).
+        relative to the truth; Gelman & Carlin 2014). Estimates that run to infinity, where a
+        predictor separates a response, are left out of these; their z tests are not significant.
         """
         return self._frame.copy()
 
@@ -112,7 +114,7 @@ class Power:
     def _table(self) -> ResultTable:
         frame = self._frame.drop(columns=["conf_low", "conf_high"])
         ends = zip(self._frame["conf_low"], self._frame["conf_high"], strict=True)
-        at = frame.columns.get_loc("power") + 1
+        at = list(frame.columns).index("power") + 1
         frame.insert(at, "95 % interval", [f"[{low:.3f}, {high:.3f}]" for low, high in ends])
         for name, places in PLACES.items():
             if name in frame:
@@ -273,22 +275,24 @@ class _Run:
             "n_failed": self.nsim - trials,
             "n_singular": int(found.singular.sum()),
         }
-        return row | _estimates(found.estimate[tested], significant[tested], truth)
+        return row | _estimates(found, tested, significant, truth)
 
 
-def _estimates(estimate: Array, significant: NDArray[np.bool_], truth: float) -> dict[str, float]:
+def _estimates(
+    found: Outcomes, tested: NDArray[np.bool_], significant: NDArray[np.bool_], truth: float
+) -> dict[str, float]:
     """What the estimates say of one coefficient; nothing for several."""
-    if np.isnan(truth):
+    if np.isnan(truth) or not tested.any():
         return {}
-    off = np.abs(estimate - np.median(estimate))
-    finite = off <= RUNAWAY * np.median(off)
-    found = estimate[finite & significant]
-    known = truth != 0 and len(found) > 0
+    usual = np.quantile(found.std_error[tested], USUAL)
+    finite = tested & (found.std_error <= RUNAWAY * usual)
+    estimates = found.estimate[finite & significant]
+    known = truth != 0 and len(estimates) > 0
     return {
         "truth": truth,
-        "mean_estimate": float(estimate[finite].mean()),
-        "type_s": float(np.mean(np.sign(found) != np.sign(truth))) if known else np.nan,
-        "type_m": float(np.mean(np.abs(found)) / abs(truth)) if known else np.nan,
+        "mean_estimate": float(found.estimate[finite].mean()),
+        "type_s": float(np.mean(np.sign(estimates) != np.sign(truth))) if known else np.nan,
+        "type_m": float(np.mean(np.abs(estimates)) / abs(truth)) if known else np.nan,
     }
 
 

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .call import optimize, optimize_generalised
-from .ddf import f_test, resolve
-from .distributions import chi2_upper
+from .ddf import f_test, resolve, t_tests
+from .distributions import chi2_upper, t_two_sided
 from .errors import ArgumentError, ConvergenceError, DataError, MixedModelsError, MixedModelsWarning
 from .fit import check_groups
 from .fitted import FittedModel
@@ -51,7 +51,8 @@ class Outcomes:
     """What was found in k responses; every array has shape (k,)."""
 
     p_value: Array  # NaN where there is no fit
-    estimate: Array  # NaN also for effects of several coefficients
+    estimate: Array  # NaN also for effects of several coefficients, like its error
+    std_error: Array
     singular: NDArray[np.bool_]
 
     @classmethod
@@ -60,6 +61,7 @@ class Outcomes:
         return cls(
             np.concatenate([part.p_value for part in parts]),
             np.concatenate([part.estimate for part in parts]),
+            np.concatenate([part.std_error for part in parts]),
             np.concatenate([part.singular for part in parts]),
         )
 
@@ -165,19 +167,25 @@ class Trial:
         columns = responses.T
         with ThreadPoolExecutor(self.n_threads) as pool:
             found = list(pool.map(self._tested, columns))
-        p, estimate, singular = zip(*found, strict=True)
-        return Outcomes(np.array(p), np.array(estimate), np.array(singular))
+        p, estimate, error, singular = (np.array(values) for values in zip(*found, strict=True))
+        return Outcomes(p, estimate, error, singular)
 
-    def _tested(self, response: Array) -> tuple[float, float, bool]:
-        """p, the estimate, and whether the fit is singular."""
+    def _tested(self, response: Array) -> tuple[float, float, float, bool]:
+        """p, the estimate and its standard error, and whether the fit is singular."""
         try:
             model = refitted(self.model, response)
         except (ConvergenceError, DataError):
-            return np.nan, np.nan, False
-        effect = self.effect
-        test = f_test(model, effect.L, self.method, effect.value)
-        p = test.p_value if model.converged else np.nan
-        return p, self._estimate(np.asarray(model._fit.beta)[None])[0], bool(model._fit.singular)
+            return np.nan, np.nan, np.nan, False
+        effect, singular = self.effect, bool(model._fit.singular)
+        if not model.converged:
+            return np.nan, np.nan, np.nan, singular
+        if len(effect.L) > 1:
+            test = f_test(model, effect.L, self.method, effect.value)
+            return test.p_value, np.nan, np.nan, singular
+        alone = t_tests(model, effect.L, self.method)
+        gap = float(alone.estimate[0] - effect.value[0])
+        error, df = float(alone.std_error[0]), float(alone.df[0])
+        return float(t_two_sided(gap / error, df)), gap, error, singular
 
     def _by_ratio(self, responses: Array) -> Outcomes:
         full, null = self._full, self._null
@@ -189,14 +197,17 @@ class Trial:
         df = len(self.effect.columns)
         p = np.array([chi2_upper(ratio, df) for ratio in before - after])
         p[~(fits[0]["converged"] & fits[1]["converged"])] = np.nan
-        return Outcomes(p, self._estimate(fits[1]["beta"]), fits[1]["singular"])
+        L, kept, beta = self.effect.L, self._kept, fits[1]["beta"]
+        if len(L) > 1:
+            nothing = np.full(len(p), np.nan)
+            return Outcomes(p, nothing, nothing, fits[1]["singular"])
+        variance = np.einsum("i,kij,j->k", L[0], fits[1]["vcov"][:, kept][:, :, kept], L[0])
+        return Outcomes(p, beta[:, kept] @ L[0], np.sqrt(variance), fits[1]["singular"])
 
-    def _estimate(self, beta: Array) -> Array:
-        """Lβ̂ − value of many fits, beta (k, p)."""
-        if len(self.effect.L) > 1:
-            return np.full(len(beta), np.nan)
-        kept = ~np.isnan(np.asarray(self.model._fit.beta))
-        return np.asarray(beta[:, kept] @ self.effect.L[0] - self.effect.value[0])
+    @lazy
+    def _kept(self) -> NDArray[np.intp]:
+        """Columns of X that are not collinear."""
+        return np.flatnonzero(~np.isnan(np.asarray(self.model._fit.beta)))
 
     @lazy
     def _full(self) -> FittedModel:
@@ -206,8 +217,7 @@ class Trial:
     @lazy
     def _null(self) -> FittedModel:
         """The model without the effect's coefficients, by maximum likelihood."""
-        kept = np.flatnonzero(~np.isnan(np.asarray(self.model._fit.beta)))
-        matrices = _without(self.design, kept[self.effect.columns])
+        matrices = _without(self.design, self._kept[self.effect.columns])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", MixedModelsWarning)
             return self.model._with_matrices(matrices, self.model._new_response, REML=False)
