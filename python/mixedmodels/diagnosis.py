@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 import pandas as pd
 
 from .inference import Inference
-from .lazy import lazy
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from .check_report import Checks
     from .influence_by_group import Influence
@@ -47,11 +45,6 @@ class Diagnosis(Inference):
         15.18
         """
         return self._on_rows(self._leverages, "hatvalue")
-
-    @lazy
-    def _leverages(self) -> NDArray[np.float64]:
-        """Of the rows used, shape (nobs,)."""
-        return np.asarray(self._fit.leverages())
 
     def cooks_distance(self) -> pd.Series[float]:
         """Cook's distance of each row, on the data's own index.
@@ -273,8 +266,9 @@ class Diagnosis(Inference):
         dispersion, outliers, zeros.
 
         P-values are ranks among the simulated responses, each put in the place of the observed one:
-        right also where rows of a group are dependent, which makes ordinary tests of uniformity
-        fail. Of more than 20,000 rows, so many evenly spaced ones are tested.
+        right also where rows of a group are dependent, where tests for independent rows reject
+        correct models. Of more than 20,000 rows, so many evenly spaced ones are tested. Faults of
+        the family alone are found more easily with `use_u=True`, unless groups have few rows.
 
         Parameters
         ----------

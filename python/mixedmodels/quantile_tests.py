@@ -1,10 +1,11 @@
 """Does the response look like the model's simulations? `m.quantile_tests()`.
 
-Rows that share a random effect are not independent, so the usual p-values of uniformity would find
-fault with every model of few groups. Here each simulated response is put in the place of the
-observed one in turn: under the model all k + 1 are exchangeable, and the rank of the observed
+Rows that share a random effect are not independent: where groups are few and differ much, p-values
+for independent rows reject correct models (Kolmogorov's at 5% half of those of Poisson counts in
+six groups with a standard deviation of 1.5). Here each simulated response is put in the place of
+the observed one in turn: under the model all k + 1 are exchangeable, and the rank of the observed
 response's statistic among the k others is an exact p-value but for the parameters being estimated
-(Barnard 1963; Besag & Clifford 1989), which makes the tests slightly conservative.
+(Barnard 1963; Besag & Clifford 1989), which makes the tests conservative.
 """
 
 from __future__ import annotations
