@@ -32,7 +32,7 @@ def moments(name: str) -> dict[str, Any]:
 @functools.cache
 def drawn(name: str, use_u: bool) -> np.ndarray:
     """On the scale of the reference: successes of a binomial."""
-    values = fitted(name).simulate(DRAWS, seed=1, use_u=use_u)
+    values = fitted(name).simulate(DRAWS, seed=1, re_form=None if use_u else "NA")
     sizes = fitted(name)._matrices.sizes
     return values.to_numpy() * (1.0 if sizes is None else sizes[:, None])
 
@@ -108,7 +108,7 @@ def test_conditional_variance_is_that_of_the_family(name: str) -> None:
     family, variance = FAMILIES[name]
     data = reference_data.load("glmmsim")
     m = mm.glmer("y_nb ~ x + (1 | grp)", data, family=family)
-    y = m.simulate(DRAWS, seed=3, use_u=True).to_numpy()
+    y = m.simulate(DRAWS, seed=3, re_form=None).to_numpy()
     expected = variance(m.fitted.to_numpy(), m)
     assert (y == np.round(y)).all()
     ratio = y.var(axis=1, ddof=1) / expected
@@ -119,7 +119,7 @@ def test_conditional_variance_is_that_of_the_family(name: str) -> None:
 
 def test_binary_responses_are_zeros_and_ones() -> None:
     m = fitted("glmmsim_binary_agq15")
-    y = m.simulate(200, seed=5, use_u=True).to_numpy()
+    y = m.simulate(200, seed=5, re_form=None).to_numpy()
     assert set(np.unique(y)) == {0.0, 1.0}
     assert y.mean() == pytest.approx(m.fitted.mean(), abs=0.02)
 
@@ -128,12 +128,12 @@ def test_beta_and_inverse_gaussian_have_their_variance() -> None:
     data = reference_data.load("glmmsim")
     share = data.assign(share=(data["succ"] + 0.5) / (data["trials"] + 1))
     m = mm.glmer("share ~ x + (1 | grp)", share, family="beta")
-    mu, y = m.fitted.to_numpy(), m.simulate(DRAWS, seed=6, use_u=True).to_numpy()
+    mu, y = m.fitted.to_numpy(), m.simulate(DRAWS, seed=6, re_form=None).to_numpy()
     assert ((y > 0) & (y < 1)).all()
     ratio = y.var(axis=1) / (mu * (1 - mu) / (1 + m.dispersion))
     assert np.median(ratio) == pytest.approx(1.0, abs=0.03)
     m = fitted("glmmsim_ig_log")
-    mu, y = m.fitted.to_numpy(), m.simulate(DRAWS, seed=6, use_u=True).to_numpy()
+    mu, y = m.fitted.to_numpy(), m.simulate(DRAWS, seed=6, re_form=None).to_numpy()
     assert np.median(y.var(axis=1) / (m.sigma**2 * mu**3)) == pytest.approx(1.0, abs=0.05)
     shape = 1 / m.sigma**2
     test = stats.kstest(y[0], stats.invgauss(mu[0] / shape, scale=shape).cdf)

@@ -41,7 +41,7 @@ def test_new_random_effects_give_the_exact_marginal_moments(name):
 def test_kept_random_effects_give_lme4s_conditional_moments(name):
     ref = read_json(f"inference/simulate_{name}.json")["use_u"]
     m = fitted(name)
-    y = m.simulate(DRAWS, seed=1, use_u=True).to_numpy()
+    y = m.simulate(DRAWS, seed=1, re_form=None).to_numpy()
     error = np.hypot(ref["mean_mc_se_first10"], m.sigma / np.sqrt(DRAWS))
     assert (np.abs(y[:10].mean(axis=1) - ref["mean_first10"]) < ERRORS * error).all()
     assert (np.abs(y[:10].std(axis=1) / m.sigma - 1) < ERRORS / np.sqrt(2 * DRAWS)).all()
@@ -63,7 +63,7 @@ def test_prior_weights_and_offset():
     weights = np.where(data["Days"] > 4, 4.0, 1.0)
     with pytest.warns(mm.SingularFitWarning):
         m = mm.lmer("Reaction ~ 1 + (1 | Subject)", data, weights=weights, offset="known")
-    y = m.simulate(DRAWS, seed=2, use_u=True).to_numpy()
+    y = m.simulate(DRAWS, seed=2, re_form=None).to_numpy()
     expected = m.sigma / np.sqrt(weights)
     assert np.allclose(y.std(axis=1), expected, rtol=ERRORS / np.sqrt(2 * DRAWS))
     assert np.allclose(y.mean(axis=1), m.fitted, atol=ERRORS * m.sigma / np.sqrt(DRAWS))

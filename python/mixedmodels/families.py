@@ -13,6 +13,7 @@ negative_binomial(link="log", theta=2)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -173,6 +174,13 @@ class Family:
     def is_discrete(self) -> bool:
         """Whether the response consists of whole numbers (of successes, of events)."""
         return self._traits.discrete
+
+    @property
+    def mean_range(self) -> tuple[float, float]:
+        """The least and the greatest mean, ends included."""
+        if self.name == "gaussian":
+            return -math.inf, math.inf
+        return 0.0, 1.0 if self.name in ("binomial", "beta") else math.inf
 
     @property
     def criteria(self) -> tuple[Criterion, ...]:

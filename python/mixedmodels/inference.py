@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from .prediction import Prediction
@@ -209,28 +208,6 @@ class Inference(Prediction):
             n_threads=n_threads,
             progress=progress,
         )
-
-    def simulate(self, nsim: int = 1, seed: int = 0, *, use_u: bool = False) -> pd.DataFrame:
-        """New responses from the fitted model, shape (nobs, nsim), on the data's own index.
-
-        Parameters
-        ----------
-        nsim
-            Number of responses.
-        seed
-            Column k depends on (seed, k) alone: a longer simulation begins with a shorter one.
-        use_u
-            False (default): new random effects are drawn as well. True: the estimated conditional
-            modes are kept and only the residuals are new.
-
-        Notes
-        -----
-        Binomial responses are proportions of the numbers of trials, as `refit` takes them; times
-        the trials they are numbers of successes.
-        """
-        from .simulate import simulate
-
-        return simulate(self, nsim, seed, use_u)
 
     # --- Marginal means ---
 

@@ -151,3 +151,59 @@ class Prediction(FittedModel):
             interval=interval,
             level=level,
         )
+
+    def simulate(
+        self,
+        nsim: int = 1,
+        seed: int = 0,
+        *,
+        re_form: str | float | None = "NA",
+        newdata: Any = None,
+        allow_new_levels: bool = False,
+    ) -> pd.DataFrame:
+        """New responses from the fitted model, shape (rows, nsim), on the data's own index.
+
+        Parameters
+        ----------
+        nsim
+            Number of responses.
+        seed
+            0 to 2⁶⁴ − 1. Column k depends on (seed, k) alone, whatever the number of threads: a
+            longer simulation begins with a shorter one.
+        re_form
+            The random effects that are kept at their conditional modes; all others are drawn anew
+            from N(0, Σ). "NA" (default): none kept. None: all. A formula such as "~ (1 | clinic)":
+            those it names.
+        newdata
+            Rows to simulate in place of those of the fit. Groups that are new, and kept effects of
+            a missing group (one of its own in each row), are drawn.
+        allow_new_levels
+            Whether a group whose effects are kept may be one that the fit has not seen.
+
+        Raises
+        ------
+        ArgumentError
+            `nsim` or `seed` is not a whole number in its range, or another argument is wrong.
+        DataError, FormulaError
+            As in `predict`.
+
+        Notes
+        -----
+        Binomial responses are proportions of the numbers of trials, as `refit` takes them; times
+        the trials they are numbers of successes. Weights and trials of `newdata` are those of
+        `predict`. A gamma response has variance σ²μ² and random effects variance σ²θ².
+
+        Examples
+        --------
+        >>> import mixedmodels as mm
+        >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", mm.datasets.load("anxiety"))
+        >>> m.simulate(3, seed=1).shape
+        (300, 3)
+        >>> m.simulate(2, newdata={"therapy_sessions": [5.0], "clinic": ["a new one"]}).shape
+        (1, 2)
+        """
+        from .simulate import simulate
+
+        return simulate(
+            self, nsim, seed, re_form, newdata=newdata, allow_new_levels=allow_new_levels
+        )

@@ -27,7 +27,7 @@ from .distributions import check_level, t_quantile
 from .generalised import Generalised
 from .model import LinearMixedModel
 from .new_responses import trials_of, weights_of
-from .predictive import MEANS, response_quantiles
+from .predictive import response_quantiles
 from .varcorr import templates
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _carried_back(model: Generalised, low: Array, high: Array) -> tuple[Array, A
             ends[:, across] = np.array([[-np.inf], [np.inf]])
         else:
             ends = np.stack([model._mean(high), np.where(low > 0, model._mean(low), np.inf)])
-    bottom, top = MEANS.get(family, (0.0, np.inf))
+    bottom, top = model.family.mean_range
     return np.clip(ends[0], bottom, top), np.clip(ends[1], bottom, top)
 
 

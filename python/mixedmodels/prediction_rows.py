@@ -14,9 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .columns import Table
 from .errors import ArgumentError, DataError
+from .evaluate import Evaluator
 from .joint import Effects, SolvedJoint, own_effects
 from .lazy import lazy
+from .model_spec import new_group
+from .rows import group_codes
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -28,6 +32,7 @@ __all__ = ["Rows", "rows_of"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Codes = NDArray[np.signedinteger[Any]]
 
 
 def rows_of(
@@ -179,6 +184,19 @@ class Rows:
             )
         arguments, _ = m.spec.new_arguments(self.model._call.data, terms=self.terms)
         return arguments | {"rows": m.rows}
+
+    def groups(self, term: int) -> Codes:
+        """Which rows belong together in a term, known levels or not: numbers from 0, one a row. A
+        row whose group is missing is on its own."""
+        spec = self.model._matrices.spec
+        if self.arguments is None or spec is None:
+            return group_codes(self.model, self.model._matrices.terms[term].group)
+        evaluator = Evaluator(Table(self.newdata), spec.formula.text, spec.context, spec.state)
+        group = new_group(spec.random[term], evaluator)
+        codes = group.codes.astype(np.intp)
+        missing = codes < 0
+        codes[missing] = len(group.levels) + np.arange(missing.sum())
+        return codes
 
     def series(self, values: Array, name: str) -> pd.Series[float]:
         """Values by row on the data's index."""

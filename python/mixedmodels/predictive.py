@@ -34,7 +34,6 @@ TAIL = 3.0  # standard deviations of η within which the quantiles are decided
 BLOCK = 1 << 20  # rows × nodes at a time
 PRECISION = 1e-10  # relative, of quantiles of continuous responses
 DOUBLINGS = 60
-MEANS = {"gaussian": (-np.inf, np.inf), "binomial": (0.0, 1.0), "beta": (0.0, 1.0)}
 
 
 def response_quantiles(
@@ -151,7 +150,7 @@ class _Mixture:
     def of(cls, model: Generalised, eta: Array, sd: Array, scale: Array, count: int) -> _Mixture:
         z = np.linspace(-REACH, REACH, count) if count > 1 else np.zeros(1)
         at = eta[:, None] + sd[:, None] * z
-        low, high = MEANS.get(model.family.name, (0.0, np.inf))
+        low, high = model.family.mean_range
         with np.errstate(all="ignore"):
             mean = np.asarray(model._kernel_family.mean(at.ravel())).reshape(at.shape)
             has_mean = (mean >= low) & (mean <= high) & np.isfinite(mean)

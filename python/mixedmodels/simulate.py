@@ -1,19 +1,33 @@
-"""New responses from a fitted model: `m.simulate(nsim, seed)`."""
+"""New responses from a fitted model: `m.simulate(nsim, seed)`.
+
+    y* = Xβ̂ + o + Zb* + W^(−½)εσ̂,    ε ~ N(0, I),
+
+or a draw from the family at that linear predictor; b* are the conditional modes b̂ of the effects
+that are kept and draws from N(0, Σ) of the others. Column k is a function of (seed, k) alone, by
+counter-based random numbers (Salmon, Moraes, Dror & Shaw 2011, Parallel random numbers: as easy as
+1, 2, 3, SC '11). The rows of the fit with all effects kept, or none, are drawn in the kernel.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Integral
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .draws import response_noise
 from .errors import ArgumentError
+from .new_responses import trials_of, weights_of
+from .prediction_rows import Rows, rows_of
+from .re_form import effects_named
+from .varcorr import templates
 
 if TYPE_CHECKING:
-    from .fitted import FittedModel
     from .model_matrix import ModelMatrices
+    from .prediction import Prediction
 
 __all__ = ["check_replicates", "on_table", "simulate"]
 
@@ -22,56 +36,67 @@ Array = NDArray[np.float64]
 MOST = 2**32 - 1  # replicates are numbered by 32 bits
 
 
-def simulate(model: FittedModel, nsim: int = 1, seed: int = 0, use_u: bool = False) -> pd.DataFrame:
-    """Draw responses: of a linear model y* = Xβ̂ + o + ZΛuσ̂ + W^(−½)εσ̂ with u, ε ~ N(0, I), of a
-    generalised one y* from its family with mean g⁻¹(Xβ̂ + o + ZΛuσ̂) and dispersion.
-
-    Binomial responses are proportions of the numbers of trials, which `m.refit` takes as they are:
-    times the trials they are numbers of successes. Those of 0/1 data are 0 and 1.
-
-    Parameters
-    ----------
-    model
-        A fitted model.
-    nsim
-        Number of responses.
-    seed
-        0 to 2⁶⁴ − 1. Column k is a function of (seed, k) alone, by counter-based random numbers
-        (Salmon et al. 2011), whatever the number of threads.
-    use_u
-        False: new random effects u are drawn in every replicate. True: the conditional modes b̂
-        stand for ZΛuσ̂, so that only the residuals (the draws from the family) are new.
-
-    Returns
-    -------
-    pd.DataFrame
-        Shape (nobs, nsim), on the data's own index (padded with NaN for na_action="exclude");
-        columns 0, 1, ....
-
-    Raises
-    ------
-    ArgumentError
-        `nsim` or `seed` is not a whole number in its range.
-
-    Examples
-    --------
-    >>> import mixedmodels as mm
-    >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", mm.datasets.load("anxiety"))
-    >>> simulate(m, 3).shape
-    (300, 3)
-
-    References
-    ----------
-    Salmon, Moraes, Dror & Shaw (2011), Parallel random numbers: as easy as 1, 2, 3, SC '11.
-    """
+def simulate(
+    model: Prediction,
+    nsim: int,
+    seed: int,
+    re_form: Any,
+    *,
+    newdata: Any = None,
+    allow_new_levels: bool = False,
+) -> pd.DataFrame:
+    """Documented at `Prediction.simulate`."""
     check_replicates(nsim, seed)
-    values = model._fit.simulate(
-        int(nsim), int(seed), use_u=bool(use_u), n_threads=model._call.n_threads
-    )
+    kept = effects_named(model, re_form)
+    everything = all(mask.all() for mask in kept)
+    if newdata is not None:
+        rows = rows_of(model, newdata, kept, left_out=True, allow_new_levels=allow_new_levels)
+        return pd.DataFrame(_drawn(model, rows, nsim, seed), index=rows.index)
+    if everything or not any(mask.any() for mask in kept):
+        n_threads = model._call.n_threads
+        values = model._fit.simulate(int(nsim), int(seed), use_u=everything, n_threads=n_threads)
+    else:
+        values = _drawn(model, rows_of(model, None, kept, left_out=True), nsim, seed)
     m = model._matrices
     if m.na_action == "exclude" and m.rows is not None:
         return pd.DataFrame(on_table(m, values), index=m.full_index)
     return pd.DataFrame(values, index=m.index)
+
+
+def _drawn(model: Prediction, rows: Rows, nsim: int, seed: int) -> Array:
+    """Shape (n, nsim); NaN in rows with a missing value."""
+    sizes = [len(term.columns) for term in model._matrices.terms]
+    roots = [model.sigma * r for r in templates(np.asarray(model._fit.theta), sizes)]
+    groups = [rows.groups(effects.term) for effects in rows.unknown]
+    columns = [effects.columns for effects in rows.unknown]
+    whole = np.isfinite(rows.eta) & np.all([np.isfinite(z).all(axis=1) for z in columns], axis=0)
+    noise = _noise(model, rows, whole)
+    responses = np.full((len(whole), nsim), np.nan, order="F")
+    for k in range(nsim):
+        random = np.random.Generator(np.random.Philox(key=[seed, k]))
+        eta = rows.eta.copy()
+        for effects, codes in zip(rows.unknown, groups, strict=True):
+            root = roots[effects.term]
+            b = random.standard_normal((int(codes.max(initial=-1)) + 1, len(root))) @ root.T
+            eta += np.einsum("na,na->n", effects.columns, b[codes])
+        responses[whole, k] = noise(random, eta[whole])
+    return responses
+
+
+def _noise(
+    model: Prediction, rows: Rows, whole: NDArray[np.bool_]
+) -> Callable[[np.random.Generator, Array], Array]:
+    """Linear predictor → response, of the rows that are `whole`."""
+    family = model._call.family
+    binomial = family is not None and family.name == "binomial"
+    weights = np.ones(len(whole)) if binomial else weights_of(rows)
+    return response_noise(
+        family,
+        weights=weights[whole],
+        sizes=trials_of(rows)[whole] if binomial else None,
+        sigma=model.sigma,
+        dispersion=float(getattr(model._fit, "dispersion", np.nan)),
+    )
 
 
 def check_replicates(nsim: int, seed: int, offset: int = 0) -> None:
