@@ -76,28 +76,30 @@ def _groups(model: FittedModel) -> list[_Group]:
 
 def _filled(first: _Group, row: _Group, column: _Group, is_diagonal: bool) -> float:
     """The share of a block's pairs of levels that have an entry; NaN where there are too many to
-    count."""
+    count, but for a block that some levels of the first group fill."""
     if row is first:
         return 1 / first.levels
     if column is first:
         return _together(row, first).nnz / (row.levels * first.levels)
     left, right = _together(row, first), _together(column, first)
-    if float(left.sum(axis=0) @ right.sum(axis=0)) > MOST_PRODUCTS:
-        return float("nan")
-    both = left @ right.T
+    products = np.cumsum(left.sum(axis=0) * right.sum(axis=0))
+    some = int(np.searchsorted(products, MOST_PRODUCTS, side="right"))
+    both = left[:, :some] @ right[:, :some].T
     if not is_diagonal:
         both = both + _together(row, column)
-    return float(both.nnz) / (row.levels * column.levels)
+    filled = float(both.nnz) / (row.levels * column.levels)
+    return filled if some == first.levels or filled == 1 else float("nan")
 
 
 def _together(row: _Group, column: _Group) -> csr_array:
     """1 where two levels occur in the same row of the data, shape (levels, levels)."""
     from scipy.sparse import csr_array
 
-    pairs = np.unique(row.codes.astype(np.int64) * column.levels + column.codes)
-    at = pairs // column.levels, pairs % column.levels
-    ones = np.ones(len(pairs), dtype=np.int64)
-    return csr_array((ones, at), shape=(row.levels, column.levels))
+    ones = np.ones(len(row.codes), dtype=np.int64)
+    found = csr_array((ones, (row.codes, column.codes)), shape=(row.levels, column.levels))
+    found.sum_duplicates()
+    found.data[:] = 1
+    return found
 
 
 def _kind(filled: float, group: _Group, is_diagonal: bool) -> str:

@@ -32,6 +32,7 @@ __all__ = ["density", "draw_densities", "replicate_densities"]
 Array = NDArray[np.float64]
 POINTS = 201  # of a curve
 REACH = 3.0  # bandwidths beyond the outermost replicates
+HEADROOM = 1.2  # above the curve, for the note
 AT_END = 1e-8  # of the largest: a replicate this near to the end of its range is there
 
 
@@ -139,7 +140,8 @@ def _panel(ax: Axes, part: pd.DataFrame) -> None:
     for value, share in kinds.get("spike", part.iloc[:0])[["value", "height"]].to_numpy():
         _spike(ax, float(value), float(share))
     ax.axvline(estimate, color="black", linewidth=1.2, linestyle=":")
-    ax.set_ylim(bottom=0)
+    top = float(kinds["density"]["height"].max()) if "density" in kinds else 1.0
+    ax.set_ylim(0, HEADROOM * top)
     ax.plot([low, high], [0, 0], color=ORANGE, linewidth=5, solid_capstyle="butt", clip_on=False)
     ax.set_yticks([])
     describe(ax, x=short([part["parameter"].iloc[0]], 34)[0], y="")

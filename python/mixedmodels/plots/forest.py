@@ -11,7 +11,7 @@ import pandas as pd
 from ..coefficients import coefficients
 from ..errors import ArgumentError
 from ..fitted import FittedModel
-from .style import CYCLE, MARKERS, SINGLE, axes, describe, reference_line, short
+from .style import CYCLE, MARKERS, SINGLE, axes, describe, legend, reference_line, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -127,6 +127,6 @@ def draw_forest(frame: pd.DataFrame, level: float, ax: Any) -> Axes:
     drawn.set_yticks(range(len(terms)), short(terms, 32))
     drawn.set_ylim(len(terms) - 0.4, -0.6)
     if len(models) > 1:
-        drawn.legend(fontsize="small", framealpha=0.85)
+        legend(drawn)
     describe(drawn, x=f"estimate, {100 * level:g} % interval", y="")
     return drawn

@@ -43,6 +43,18 @@ class GroupLines:
     levels: list[str]  # of the groups drawn
     total: int  # groups of the model
     frame: pd.DataFrame  # kind (row, line, population), level, x, y
+    rows: int  # of these groups, of which the frame has at most `MANY`
+
+    @property
+    def remark(self) -> str:
+        """What a reader has to know who would think that everything is drawn; else empty."""
+        remarks = []
+        if len(self.levels) < self.total:
+            remarks.append(f"{len(self.levels)} of {self.total:,} groups, evenly spaced")
+        drawn = int((self.frame["kind"] == "row").sum())
+        if drawn < self.rows:
+            remarks.append(f"{drawn:,} of their {self.rows:,} rows")
+        return "; ".join(remarks)
 
 
 def group_lines(model: FittedModel, predictor: str | None, group: str | None) -> GroupLines:
@@ -68,6 +80,7 @@ def group_lines(model: FittedModel, predictor: str | None, group: str | None) ->
         list(labels[shown]),
         len(labels),
         pd.concat(parts, ignore_index=True),
+        len(rows),
     )
 
 

@@ -16,6 +16,7 @@ from .style import (
     GREY,
     MARKERS,
     describe,
+    legend,
     note,
     panels,
     short,
@@ -65,9 +66,7 @@ def _in_a_bundle(found: GroupLines, ax: Axes) -> Axes:
         mine = lines[lines["level"] == level]
         _line(ax, found, mine, label=label, color=BLUE, linewidth=1.0, alpha=0.75)
     _line(ax, found, population, label="population", **POPULATION)
-    ax.legend(fontsize="small", framealpha=0.85)
-    if len(found.levels) < found.total:
-        note(ax, f"{len(found.levels)} of {found.total:,} groups, evenly spaced")
+    legend(ax)
     return _labelled(ax, found)
 
 
@@ -95,7 +94,16 @@ def _in_panels(found: GroupLines) -> Figure:
     figure.supxlabel(found.predictor.name, fontsize=11)
     figure.supylabel(found.response, fontsize=11)
     handles, labels = made[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=9, frameon=False)
+    figure.legend(
+        handles,
+        labels,
+        title=found.remark or None,
+        loc="outside upper center",
+        ncols=2,
+        fontsize=9,
+        title_fontsize=9,
+        frameon=False,
+    )
     return figure
 
 
@@ -123,4 +131,6 @@ def _level_ticks(ax: Axes, found: GroupLines) -> None:
 def _labelled(ax: Axes, found: GroupLines) -> Axes:
     _level_ticks(ax, found)
     describe(ax, x=found.predictor.name, y=found.response)
+    if found.remark:
+        note(ax, found.remark)
     return ax

@@ -70,7 +70,7 @@ class InferencePlots(PlotsOfModel):
         >>> data = m.plot.profile_data(".sigma")
         >>> ends = data[(data["kind"] == "interval") & (data["level"] == 0.95)]["value"]
         >>> [float(end) for end in ends.round(2)]
-        [5.73, 6.73]
+        [5.71, 6.73]
         """
         from .profile_curves import profile_frame
         from .profile_numbers import profiled

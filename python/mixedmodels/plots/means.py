@@ -10,7 +10,7 @@ import pandas as pd
 from ..factors import level_label
 from ..rows import group_codes
 from .large import evenly_spaced
-from .style import BLUE, SINGLE, axes, describe, note, reference_line, short
+from .style import BLUE, SINGLE, axes, describe, legend, note, reference_line, short
 from .variables import grouping_factor, response_label, row_weights
 
 if TYPE_CHECKING:
@@ -79,6 +79,6 @@ def draw_means(model: FittedModel, group: str | None, ax: Any) -> Axes:
         drawn.set_yticks(at, short(frame["level"]))
     elif len(frame) < total:
         note(drawn, f"{len(frame)} of {total:,} groups, evenly spaced by rank")
-    drawn.legend(fontsize="small", loc="lower right", framealpha=0.85)
+    legend(drawn, "lower right")
     describe(drawn, x=f"mean of {response_label(model)}", y=name if few else f"{name}, by rank")
     return drawn

@@ -16,6 +16,7 @@ from .style import (
     SINGLE,
     axes,
     describe,
+    legend,
     note,
     reference_line,
     short,
@@ -50,7 +51,7 @@ def draw_shrinkage(found: Shrinkage, ax: Any) -> Axes:
         remarks.append(f"{found.without} without an estimate of their own")
     if remarks:
         note(drawn, "; ".join(remarks))
-    drawn.legend(fontsize="small", framealpha=0.85)
+    legend(drawn)
     return drawn
 
 
