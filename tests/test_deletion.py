@@ -105,9 +105,9 @@ def test_dense(name: str) -> None:
 
 
 def some(parts: NDArray[np.intp]) -> NDArray[np.intp]:
-    """About ten of them: a dense fit takes a while."""
+    """A few of them: a dense fit takes a while."""
     every = np.unique(parts)
-    return every[:: max(1, len(every) // 10)]
+    return every[:: max(1, len(every) // 5)]
 
 
 def codes_of(m: Any, group: str) -> NDArray[np.intp]:

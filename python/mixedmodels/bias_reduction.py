@@ -156,7 +156,7 @@ def _columns(model: Linear, places: list[Codes], root: Array, basis: Array) -> I
             modes: list[Array | None] = [None] * len(terms)
             modes[t] = np.tile(column, (len(term.levels), 1))
             yield linear_part(model, modes=modes), places[t] + k
-    for k, values in enumerate(precision_columns(model, root, basis)):
+    for k, values in enumerate(precision_columns(model, model._fit, root, basis)):
         yield values, places[-1] + k
     yield model._response - model._fitted, places[-1] + len(root)
 

@@ -28,7 +28,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .clusters import Clusters
-from .generalised import Generalised
 from .leverage import independent
 from .mixed import Mixed
 from .precision import coefficient_basis, precision_columns
@@ -58,22 +57,18 @@ class Rows:
 
     @classmethod
     def of(cls, model: FittedModel) -> Rows:
-        mixed = isinstance(model, Mixed)
-        fit = working_fit(model) if isinstance(model, Generalised) and mixed else None
-        root = model._root if fit is None else fit.root()
+        residuals, weights = model._residuals("working"), working_weights(model)
+        if not isinstance(model, Mixed):  # V = W⁻¹
+            basis = coefficient_basis(model, model._root)
+            fixed = _stacked([linear_part(model, beta) for beta in basis], model.nobs)
+            return cls(model._root, weights, residuals, residuals, fixed, fixed)
+        fit = working_fit(model)
+        root = np.asarray(fit.root())
         basis = coefficient_basis(model, root)
         fixed = _stacked([linear_part(model, beta) for beta in basis], model.nobs)
-        columns = precision_columns(model, root, basis, fit) if mixed else fixed
-        residuals = model._residuals("working")
-        modes = linear_part(model, modes=model._modes) if mixed else 0.0
-        return cls(
-            root,
-            working_weights(model),
-            residuals,
-            residuals + modes,
-            fixed,
-            _stacked(list(columns), model.nobs),
-        )
+        solved = _stacked(list(precision_columns(model, fit, root, basis)), model.nobs)
+        marginal = residuals + linear_part(model, modes=model._modes)
+        return cls(root, weights, residuals, marginal, fixed, solved)
 
 
 @dataclass(frozen=True, eq=False)

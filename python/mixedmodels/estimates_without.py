@@ -45,7 +45,7 @@ class EstimatesWithout:
 
 def by_deletion(model: FittedModel, clusters: Clusters | None) -> EstimatesWithout:
     if clusters is None:
-        deletion, count = delete_rows(model), np.ones(model.nobs)
+        deletion, count = delete_rows(model), np.ones(model.nobs, dtype=np.intp)
     else:
         _require_apart(model, clusters)
         deletion, count = delete_clusters(model, clusters), np.bincount(clusters.codes)
@@ -157,7 +157,7 @@ def _read(model: FittedModel) -> dict[str, Any]:
 
 def _joined(own: dict[str, Any], found: list[Any]) -> dict[str, Any]:
     """Arrays of all fits; of one that failed NaN and its message."""
-    missing = {name: np.full_like(value, np.nan, dtype=float) for name, value in own.items()}
+    missing: dict[str, Any] = {name: np.full(np.shape(x), np.nan) for name, x in own.items()}
     missing["singular"] = False
     failed = [isinstance(fit, Exception) for fit in found]
     fits = [missing if no else fit for fit, no in zip(found, failed, strict=True)]

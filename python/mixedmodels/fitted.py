@@ -200,6 +200,10 @@ class FittedModel(Keeping, ABC):
     def _fitted(self) -> Array:
         return self._mean(self._linear_predictor)
 
+    @lazy
+    def _leverages(self) -> Array:
+        return np.asarray(self._fit.leverages())
+
     def _mean(self, eta: Array) -> Array:
         """The mean at a linear predictor; a linear model's link is the identity."""
         return eta

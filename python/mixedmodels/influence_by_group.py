@@ -14,6 +14,7 @@ standard error of the fit without the group, as in lme4.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -54,7 +55,7 @@ class Influence:
     group
         What was left out: the name of the groups, or None for single rows.
     method
-        "exact" or "fast".
+        "exact" or "fast"; an ordinary linear regression has a closed form that is exact.
     rows
         Rows left out, shape (groups,).
     fixef, bse
@@ -71,7 +72,7 @@ class Influence:
     dfbetas
         (β̂ − β̂₍c₎)_k over the standard error without the group, shape (groups, p).
     singular
-        Whether the fit without the group is singular.
+        Whether the fit without the group is singular; by "fast" whether the fit of all rows is.
     messages
         What there is to say of the fit without the group, or None.
 
@@ -121,22 +122,21 @@ class Influence:
 
     def summary(self) -> ResultTable:
         """The groups of the largest Cook's distance, and what a reader has to know."""
-        top = self.cooks_distance.sort_values(ascending=False).index[:SHOWN]
-        at = self.cooks_distance.index.get_indexer(top)
-        changes = self.dfbetas.iloc[at]
-        largest = changes.abs().fillna(-1).to_numpy().argmax(axis=1)
-        table = {
-            "cooks_distance": self.cooks_distance.iloc[at].to_numpy(),
-            "mdffits": self.mdffits.iloc[at].to_numpy(),
-            "covratio": self.covratio.iloc[at].to_numpy(),
-            "dfbetas": changes.to_numpy()[np.arange(len(at)), largest],
-            "of": [str(self.dfbetas.columns[k]) for k in largest],
-        }
-        return ResultTable.of(table, self._title(), self._notes(), index=map(str, top))
+        frame = self.to_frame()
+        top = np.argsort(-self.cooks_distance.to_numpy(), kind="stable")[:SHOWN]  # NaN last
+        changes = self.dfbetas.to_numpy()[top]
+        largest = np.nan_to_num(np.abs(changes), nan=-1).argmax(axis=1)
+        table = frame.iloc[top][["cooks_distance", "mdffits", "covratio"]].assign(
+            dfbetas=changes[np.arange(len(top)), largest],
+            of=[str(self.dfbetas.columns[k]) for k in largest],
+        )
+        return ResultTable.of(
+            table.set_axis([str(label) for label in table.index]), self._title(), self._notes()
+        )
 
     def _title(self) -> str:
         what = "rows" if self.group is None else f"groups ({self.group})"
-        how = "refits" if self.method == "exact" else "one step at fixed θ"
+        how = "exact" if self.method == "exact" else "one step at fixed θ"
         return f"Influence of {len(self)} {what}, each left out in turn; {how}"
 
     def _notes(self) -> list[str]:
@@ -182,7 +182,9 @@ def influence(
     check_threads(n_threads)
     require_fixed_effects(model, "influence")
     clusters = None if group is None else find_clusters(model, group, "group")
-    if method == "fast" or (isinstance(model, Linear) and not isinstance(model, Mixed)):
+    if isinstance(model, Linear) and not isinstance(model, Mixed):
+        method, found = "exact", by_deletion(model, clusters)  # least squares has a closed form
+    elif method == "fast":
         found = by_deletion(model, clusters)
     else:
         found = by_refits(model, clusters, n_threads)
@@ -194,29 +196,29 @@ def _tables(
 ) -> Influence:
     m = model._matrices
     labels = m.index if clusters is None else clusters.levels
-    count = np.ones(model.nobs, int) if clusters is None else np.bincount(clusters.codes)
     rank = int(model._fit.rank)
     with np.errstate(invalid="ignore", divide="ignore"):
         dfbetas = (np.asarray(model._fit.beta) - found.beta) / found.std_error
+    measures = {
+        "rows": np.ones(model.nobs, int) if clusters is None else np.bincount(clusters.codes),
+        "sigma": found.sigma,
+        "cooks_distance": found.length / rank,
+        "mdffits": found.reduced_length / rank,
+        "covratio": found.covratio,
+        "singular": found.singular,
+        "messages": np.array(found.messages, dtype=object),
+    }
+    by_group = pd.DataFrame(measures, index=labels)
 
-    def series(values: Any, name: str, dtype: Any = None) -> pd.Series[Any]:
-        return pd.Series(values, index=labels, name=name, dtype=dtype)
-
-    def frame(values: Array, names: Any) -> pd.DataFrame:
+    def frame(values: Array, names: Sequence[str]) -> pd.DataFrame:
         return pd.DataFrame(values, index=labels, columns=list(names))
 
     return Influence(
         group=None if clusters is None else clusters.name,
         method=method,
-        rows=series(count, "rows"),
         fixef=frame(found.beta, m.fixed_names),
         bse=frame(found.std_error, m.fixed_names),
         theta=frame(found.theta, [f"theta{k + 1}" for k in range(found.theta.shape[1])]),
-        sigma=series(found.sigma, "sigma"),
-        cooks_distance=series(found.length / rank, "cooks_distance"),
-        mdffits=series(found.reduced_length / rank, "mdffits"),
-        covratio=series(found.covratio, "covratio"),
         dfbetas=frame(dfbetas, m.fixed_names),
-        singular=series(found.singular, "singular"),
-        messages=series(found.messages, "messages", object),
+        **{name: by_group[name] for name in measures},
     )

@@ -55,7 +55,7 @@ def distances(model: FittedModel) -> Array:
     h, rank = model._leverages, int(model._fit.rank)
     with np.errstate(invalid="ignore", divide="ignore"):
         moved = model._residuals("pearson") / (independent(h) * model.sigma)
-        return moved**2 * h / (rank or np.nan)
+        return np.asarray(moved**2 * h / (rank or np.nan))
 
 
 def rstandard(model: FittedModel) -> pd.Series[float]:
@@ -117,7 +117,7 @@ def sigma_without(model: FittedModel) -> Array:
     """σ₍ᵢ₎ of an ordinary regression, (nobs,), of a generalised one from its deviance residuals."""
     squares = model._residuals("deviance") ** 2
     left = squares.sum() - squares / independent(model._leverages)
-    return np.sqrt(np.maximum(left, 0.0) / (model.nobs - int(model._fit.rank) - 1))
+    return np.asarray(np.sqrt(np.maximum(left, 0.0) / (model.nobs - int(model._fit.rank) - 1)))
 
 
 def leverages(model: FittedModel) -> Array:

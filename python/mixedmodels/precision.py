@@ -32,19 +32,17 @@ def coefficient_basis(model: FittedModel, root: Array) -> Array:
     return full
 
 
-def precision_columns(
-    model: FittedModel, root: Array, basis: Array, fit: Fit | None = None
-) -> Iterator[Array]:
+def precision_columns(model: FittedModel, fit: Fit, root: Array, basis: Array) -> Iterator[Array]:
     """V⁻¹U over the weights, U = XS, by column, (nobs,).
 
     Parameters
     ----------
+    fit
+        Of the linear model whose V is meant: of `model` itself, or of its working model.
     root, basis
         S, and its columns as coefficient vectors: see `coefficient_basis`.
-    fit
-        Of the linear model whose V is meant; default that of `model`, a linear one.
     """
-    by_column = (fit or model._fit).fixed_modes() if model._matrices.terms else []
+    by_column = fit.fixed_modes() if model._matrices.terms else []
     for k, beta in enumerate(basis):
         modes = [
             -np.tensordot(root[:, k], np.stack(term), axes=1)

@@ -8,7 +8,7 @@ its own.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +39,11 @@ def working_weights(model: FittedModel) -> Array:
     return np.where(weights > 0, weights, np.finfo(float).tiny)
 
 
-def working_fit(model: Generalised) -> Fit:
-    """The kernel's fit of the working model of a mixed model at its θ, nothing optimised."""
+def working_fit(model: FittedModel) -> Fit:
+    """The kernel's fit of the working model of a mixed model at its θ, nothing optimised; a linear
+    model's own fit."""
+    if not isinstance(model, Generalised):
+        return cast("Fit", model._fit)
     matrices = model._matrices
     submodels = Submodels.of(model, "the working model")
     response = model._linear_predictor + model._residuals("working")
