@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .optimiser_comparison import OptimizerComparison, all_fit
     from .parametric_bootstrap import Bootstrap, bootstrap
     from .parametric_lrt import BootstrapLRT, bootstrap_lrt
+    from .plots.forest import forest
     from .planned_design import simulate_design
     from .power_analysis import Power, power
     from .random_terms import ranova
@@ -88,6 +89,7 @@ __all__ = [
     "datasets",
     "exact_rlrt",
     "families",
+    "forest",
     "glm",
     "glmer",
     "interop",
@@ -121,6 +123,7 @@ _LAZY = {
     "bootstrap": "parametric_bootstrap",
     "bootstrap_lrt": "parametric_lrt",
     "exact_rlrt": "rlrt",
+    "forest": "plots.forest",
     "glm": "generalised_fit",
     "glmer": "generalised_fit",
     "lm": "fit",
