@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from .optimiser_comparison import OptimizerComparison, all_fit
     from .parametric_bootstrap import Bootstrap, bootstrap
     from .parametric_lrt import BootstrapLRT, bootstrap_lrt
-    from .plots.forest import forest
     from .planned_design import simulate_design
+    from .plots.forest import forest
     from .power_analysis import Power, power
     from .random_terms import ranova
     from .refits import Refits
