@@ -14,7 +14,8 @@ import reference_data
 
 FIXED = ["effect", "group", "term", "estimate", "std.error", "statistic", "df", "p.value"]
 ADDED = [
-    ".fitted", ".resid", ".fixed", ".mu", ".offset", ".sqrtXwt", ".sqrtrwt", ".weights", ".wtres",
+    ".fitted", ".resid", ".hat", ".cooksd", ".fixed", ".mu", ".offset", ".sqrtXwt", ".sqrtrwt",
+    ".weights", ".wtres",
 ]  # fmt: skip
 
 
@@ -197,6 +198,8 @@ def test_augment(sleep: Any) -> None:
     assert list(table.columns) == ["Reaction", "Days", "Subject", *ADDED]
     np.testing.assert_array_equal(table[".fitted"], sleep.fitted)
     np.testing.assert_array_equal(table[".resid"], sleep.residuals())
+    np.testing.assert_array_equal(table[".hat"], sleep.hatvalues)
+    np.testing.assert_array_equal(table[".cooksd"], sleep.cooks_distance())
     np.testing.assert_allclose(table[".fixed"], sleep.predict(re_form="NA"))
     assert (table[".weights"] == 1).all()
     assert (table[".offset"] == 0).all()
@@ -259,5 +262,18 @@ def test_arrays_have_no_data_columns() -> None:
 
 
 def test_augment_of_an_ordinary_regression() -> None:
-    table = clinic.ordinary().augment()
-    assert list(table.columns) == ["therapy_sessions", "anxiety", ".fitted", ".resid"]
+    o = clinic.ordinary()
+    table = o.augment()
+    names = [".fitted", ".resid", ".hat", ".sigma", ".cooksd", ".std.resid"]
+    assert list(table.columns) == ["therapy_sessions", "anxiety", *names]
+    np.testing.assert_array_equal(table[".std.resid"], o.rstandard())
+    np.testing.assert_array_equal(table[".cooksd"], o.cooks_distance())
+    np.testing.assert_allclose(table[".sigma"], o.influence().sigma)
+    poisson = mm.glm("therapy_sessions ~ anxiety", clinic.data(), family="poisson")
+    assert list(poisson.augment().columns)[2:] == names
+
+
+def test_augment_without_fixed_effects() -> None:
+    table = mm.lmer("Reaction ~ 0 + (1 | Subject)", reference_data.load("sleepstudy")).augment()
+    assert table[".hat"].notna().all()
+    assert table[".cooksd"].isna().all()

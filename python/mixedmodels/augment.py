@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .columns import Table
 from .errors import DataError
 from .generalised import Generalised
+from .leverage import distances, sigma_without, standardised
 from .rows import linear_part
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def _values(model: FittedModel) -> dict[str, Array]:
     m, fitted = model._matrices, model._fitted
     residuals = model._response - fitted
     if not m.terms:
-        return {".fitted": fitted, ".resid": residuals}
+        return {".fitted": fitted, ".resid": residuals, **_ordinary_influence(model)}
     ones = np.ones(model.nobs)
     offset = 0 * ones if m.offset is None else m.offset
     weights = ones if m.weights is None else m.weights
@@ -45,6 +46,8 @@ def _values(model: FittedModel) -> dict[str, Array]:
     return {
         ".fitted": fitted,
         ".resid": residuals,
+        ".hat": model._leverages,
+        ".cooksd": distances(model),
         ".fixed": linear_part(model, np.asarray(model._fit.beta)) + offset,
         ".mu": fitted,
         ".offset": offset,
@@ -55,18 +58,29 @@ def _values(model: FittedModel) -> dict[str, Array]:
     }
 
 
+def _ordinary_influence(model: FittedModel) -> dict[str, Array]:
+    return {
+        ".hat": model._leverages,
+        ".sigma": sigma_without(model),
+        ".cooksd": distances(model),
+        ".std.resid": standardised(model),
+    }
+
+
 def _generalised_values(model: Generalised) -> dict[str, Array]:
     """As lme4's fields: .sqrtrwt is √(w/V(μ)), .sqrtXwt that times dμ/dη."""
     m, eta, mu = model._matrices, model._linear_predictor, model._fitted
     residuals = model._residuals("deviance")
     if not m.terms:
-        return {".fitted": eta, ".resid": residuals}
+        return {".fitted": eta, ".resid": residuals, **_ordinary_influence(model)}
     offset = np.zeros(model.nobs) if m.offset is None else m.offset
     family = model._kernel_family
     root = np.sqrt(model._prior_weights / np.asarray(family.variance(mu)))
     return {
         ".fitted": eta,
         ".resid": residuals,
+        ".hat": model._leverages,
+        ".cooksd": distances(model),
         ".fixed": linear_part(model, np.asarray(model._fit.beta)) + offset,
         ".mu": mu,
         ".offset": offset,

@@ -142,9 +142,11 @@ class Description(MakeTables, Diagnosis):
         -------
         pandas.DataFrame
             One row a row used (na_action="exclude": a row of the table), on the data's own index;
-            adds .fitted, .resid, .fixed (Xβ̂ + offset), .mu, .offset, .sqrtXwt, .sqrtrwt, .weights
-            and .wtres; for an ordinary regression .fitted and .resid. A generalised model has
-            .fitted and .fixed on the scale of the link, deviance residuals, and .eta beside .mu.
+            adds .fitted, .resid, .hat (leverages), .cooksd (Cook's distances), .fixed (Xβ̂ +
+            offset), .mu, .offset, .sqrtXwt, .sqrtrwt, .weights and .wtres; for an ordinary
+            regression .fitted, .resid, .hat, .sigma (without the row), .cooksd and .std.resid. A
+            generalised model has .fitted and .fixed on the scale of the link, deviance residuals,
+            and .eta beside .mu.
 
         Raises
         ------

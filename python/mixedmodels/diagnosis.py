@@ -149,7 +149,7 @@ class Diagnosis(Inference):
         >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", mm.datasets.load("anxiety"))
         >>> without = m.influence("clinic")
         >>> without.cooks_distance.idxmax()
-        '2'
+        '8'
         """
         from .influence_by_group import influence
 

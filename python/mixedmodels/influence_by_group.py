@@ -84,7 +84,7 @@ class Influence:
     >>> without.dfbetas.shape, without.theta.shape
     ((15, 2), (15, 1))
     >>> without.influential
-    ['2']
+    ['8', '11']
     """
 
     group: str | None
