@@ -113,14 +113,14 @@ def standardised(model: FittedModel, type: Standardised) -> Array:
     if type == "quantile":
         nsim = int(np.clip(SIMULATED // model.nobs, 10, 250))
         return _used(model, normal_quantile(quantile_residuals(model, nsim, use_u=True)))
-    if not model.sigma > 0:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = model._residuals(type) / (model.sigma * np.sqrt(independent(leverages(model))))
+    if not np.isfinite(values).any():
         raise DataError(
-            f"the residual standard deviation is {model.sigma:g}: the model fits every row "
-            "exactly, and its residuals cannot be standardised"
+            "no residual can be standardised: the model has a coefficient for every row and fits "
+            "each exactly; use fewer terms"
         )
-    return np.asarray(
-        model._residuals(type) / (model.sigma * np.sqrt(independent(leverages(model))))
-    )
+    return np.asarray(values)
 
 
 def _used(model: FittedModel, values: Array) -> Array:

@@ -95,7 +95,7 @@ class ResidualPlots(PlotsOfModel):
         Raises
         ------
         DataError
-            The residual standard deviation is zero.
+            The model fits every row exactly: there is nothing to standardise.
         """
         from .residual_drawing import draw_scale_location
 
@@ -146,7 +146,7 @@ class ResidualPlots(PlotsOfModel):
         ArgumentError
             Another type or band, or `level` is not between 0 and 1.
         DataError
-            The residual standard deviation is zero.
+            The model fits every row exactly: there is nothing to standardise.
         """
         from .residual_drawing import draw_qq
 
@@ -221,7 +221,7 @@ class ResidualPlots(PlotsOfModel):
         Raises
         ------
         DataError
-            The residual standard deviation is zero.
+            The model fits every row exactly: there is nothing to standardise.
         """
         from .residual_drawing import draw_leverage
 
