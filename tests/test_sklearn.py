@@ -345,5 +345,5 @@ def test_without_scikit_learn_the_error_says_what_to_install(
     for name in ("sklearn", "estimator"):
         monkeypatch.delitem(sys.modules, f"mixedmodels.{name}")
     monkeypatch.setitem(sys.modules, "sklearn.base", None)
-    with pytest.raises(ImportError, match=r'pip install "mixedmodels\[sklearn\]"'):
+    with pytest.raises(mm.MissingDependencyError, match=r'pip install "mixedmodels\[sklearn\]"'):
         importlib.import_module("mixedmodels.sklearn")

@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .control import Control
-from .errors import DataError
+from .description import Description
+from .errors import DataError, MissingDependencyError
 from .estimator_formula import EstimatorFormula, estimator_formula
-from .fitted import FittedModel
 from .generalised_fit import glm, glmer
 
 try:
@@ -20,7 +20,7 @@ try:
     from sklearn.utils import check_consistent_length
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
-    raise ImportError(
+    raise MissingDependencyError(
         "mixedmodels.sklearn needs scikit-learn, version 1.6 or later: pip install "
         f'"mixedmodels[sklearn]" ({error})'
     ) from error
@@ -77,9 +77,9 @@ class MixedModelEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     @abstractmethod
     def _fit_model(
         self, formula: EstimatorFormula, table: dict[str, Any], weights: Array | None
-    ) -> FittedModel: ...
+    ) -> Description: ...
 
-    def _fit_generalised(self, text: str, table: dict[str, Any], **arguments: Any) -> FittedModel:
+    def _fit_generalised(self, text: str, table: dict[str, Any], **arguments: Any) -> Description:
         arguments |= {"link": self.link, "na_action": "raise", "control": self.control}
         if self._formula.parsed.random:
             return glmer(text, table, nAGQ=self.nAGQ, n_threads=self.n_threads, **arguments)

@@ -19,15 +19,15 @@ Where the groups come from
   groups are optional: without them predictions are at the population level.
 * Neither: an ordinary regression.
 
-Groups that the fit has not seen are predicted at the population level (random effects of zero), so
-that `GroupKFold` measures how well new groups are predicted.
+Groups that the fit has not seen, and missing ones, are predicted at the population level (random
+effects of zero), so that `GroupKFold` measures how well new groups are predicted.
 
 Inside of a Pipeline or `cross_validate`, groups= reach the estimator by scikit-learn's metadata
 routing: `sklearn.set_config(enable_metadata_routing=True)` and
 `estimator.set_fit_request(groups=True).set_predict_request(groups=True)`.
 
-Missing values are refused, as scikit-learn's estimators do: impute them in the pipeline, or drop
-the rows before.
+Other missing values are refused, as scikit-learn's estimators do: impute them in the pipeline, or
+drop the rows before.
 """
 
 from __future__ import annotations
@@ -38,15 +38,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .control import Control
+from .description import Description
 from .errors import DataError
 from .estimator import MixedModelEstimator
 from .estimator_formula import EstimatorFormula
 from .families import Family
 from .fit import lm, lmer
-from .fitted import FittedModel
 from .generalised import Generalised
 
-# isort: split  (after .estimator, whose error says what to install)
+# After .estimator, whose error says what to install.
+# isort: split
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import check_array, column_or_1d
@@ -156,7 +157,7 @@ class MixedModelRegressor(RegressorMixin, MixedModelEstimator):  # type: ignore[
 
     def _fit_model(
         self, formula: EstimatorFormula, table: dict[str, Any], weights: Array | None
-    ) -> FittedModel:
+    ) -> Description:
         if self.family is not None:
             return self._fit_generalised(formula.text, table, family=self.family, weights=weights)
         if not formula.parsed.random:
@@ -266,7 +267,7 @@ class MixedModelClassifier(ClassifierMixin, MixedModelEstimator):  # type: ignor
 
     def _fit_model(
         self, formula: EstimatorFormula, table: dict[str, Any], weights: Array | None
-    ) -> FittedModel:
+    ) -> Description:
         text = formula.text
         if weights is not None:  # of 0/1 they would be numbers of trials
             response, _, right = text.partition("~")
