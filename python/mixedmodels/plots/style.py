@@ -130,9 +130,9 @@ def _given(count: int, ax: Any) -> list[Axes]:
 
     several = isinstance(ax, Iterable)
     found = list(np.ravel(np.asarray(list(ax), dtype=object))) if several else [ax]
-    wrong = next((each for each in found if not isinstance(each, Axes)), None)
-    if wrong is not None:
-        raise ArgumentError(f"ax is {type(wrong).__name__!r}; expected matplotlib Axes, or None")
+    wrong = [type(each).__name__ for each in found if not isinstance(each, Axes)]
+    if wrong:
+        raise ArgumentError(f"ax is {wrong[0]!r}; expected matplotlib Axes, or None")
     if len(found) != count:
         raise ArgumentError(
             f"ax holds {len(found)} axes and the picture has {count} "
