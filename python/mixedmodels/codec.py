@@ -69,7 +69,7 @@ def _encode(value: Any, kind: Any, arrays: list[Values]) -> Any:
     if isinstance(kind, ArrayOf):
         arrays.append(np.asarray(value))
         return len(arrays) - 1
-    if is_dataclass(kind):
+    if _is_record(kind):
         hints = _hints(kind)
         return {
             f.name: _encode(getattr(value, f.name), hints[f.name], arrays) for f in fields(kind)
@@ -137,7 +137,7 @@ def _decode(value: Any, kind: Any, place: _Place) -> Any:
     kind, origin = _bare(kind)
     if isinstance(kind, ArrayOf):
         return _array(value, kind, place)
-    if is_dataclass(kind):
+    if _is_record(kind):
         return _record(value, kind, place)
     if origin is tuple:
         if not isinstance(value, list):
@@ -195,6 +195,10 @@ def _record(value: Any, kind: Any, place: _Place) -> Any:
         elif field.default is MISSING:
             place.at(name).refuse(None, "a value; it is missing")
     return kind(**given)
+
+
+def _is_record(kind: Any) -> bool:
+    return is_dataclass(kind)
 
 
 @cache

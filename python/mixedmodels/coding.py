@@ -15,11 +15,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .contrasts import Coding, Contrast, code_levels, default_contrast, dummies
+from .errors import DataError
 from .factors import Factor
 from .transforms import Matrix
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from .formula import Terms
 
 __all__ = ["ColumnPlan", "MatrixPlan", "plan_matrix"]
+
+MOST_COLUMNS = 100_000  # whose cross-products would take 80 GB
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ def plan_matrix(
         for name, is_full in zip(names, full, strict=True):
             parts.append(_variable_columns(name, variables[name], is_full, chosen.get(name)))
         start = len(columns)
+        _check_count(terms, t, start + prod(len(part) for part in parts))
         columns.extend(_products(parts))
         assign.extend([t] * (len(columns) - start))
         if all(full) and all(isinstance(variables[name], Factor) for name in names):
@@ -93,6 +98,14 @@ def plan_matrix(
         constant = np.zeros(len(columns))
         constant[slice(*spans[0])] = 1.0
     return MatrixPlan(tuple(columns), constant, tuple(assign))
+
+
+def _check_count(terms: Terms, t: int, count: int) -> None:
+    if count > MOST_COLUMNS:
+        raise DataError(
+            f"with '{terms.labels()[t]}' the model matrix has {count} columns; expected at most "
+            f"{MOST_COLUMNS}. A factor with so many levels is a grouping factor: (1 | group)"
+        )
 
 
 def _full_coding(terms: Terms, variables: Mapping[str, Matrix | Factor]) -> list[list[bool]]:

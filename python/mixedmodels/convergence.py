@@ -154,10 +154,11 @@ class Convergence:
             f"  gradient norm   {self.gradient_norm:.2e}",
             f"  decrement       {self.decrement:.2e} deviance units",
         ]
-        if is_small(self._terms) or "_hessian" in self.__dict__:
+        known = is_small(self._terms) or "_hessian" in self.__dict__
+        if known and len(self._eigenvalues):
             low, high = self._eigenvalues[0], self._eigenvalues[-1]
             lines.append(f"  Hessian         eigenvalues {low:.4g} to {high:.4g}")
-        else:
+        elif not known:
             lines.append("  Hessian         made on demand, by .eigenvalues or .hessian")
         for message in self.messages:
             lines.append(textwrap.fill(message, 92, initial_indent="  ", subsequent_indent="  "))

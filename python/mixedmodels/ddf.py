@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .distributions import f_upper, t_two_sided
-from .errors import ArgumentError
+from .errors import ArgumentError, ConvergenceError
 
 if TYPE_CHECKING:
     from .fitted import FittedModel
@@ -302,7 +302,13 @@ def scaled_spectrum(matrix: Array) -> tuple[Array, Array, Array]:
     """Scales s, eigenvalues and eigenvectors of a symmetric matrix with its diagonal scaled to one:
     what counts as zero then depends on no predictor's unit."""
     scale = 1 / np.sqrt(np.maximum(np.abs(np.diag(matrix)), 1e-300))
-    values, vectors = np.linalg.eigh(matrix * np.outer(scale, scale))
+    scaled = matrix * np.outer(scale, scale)
+    if not np.isfinite(scaled).all():
+        raise ConvergenceError(
+            "the information on the variances has values that are not finite, so there are no "
+            "degrees of freedom: see m.convergence, or use ddf='asymptotic'"
+        )
+    values, vectors = np.linalg.eigh(scaled)
     return scale, values, vectors
 
 

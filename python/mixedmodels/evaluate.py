@@ -301,7 +301,7 @@ class Evaluator(FactorFunctions):
             return STATEFUL[node.function](x, *values[1:], state=state, **keywords)
         except MixedModelsError as error:
             raise type(error)(f"in {node.text}: {error}") from None
-        except (TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             self._fail(f"{node.function}() does not take these arguments: {error}", node.position)
 
     def _refuse_infinite(self, x: Array, node: Call) -> None:

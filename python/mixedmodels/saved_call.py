@@ -72,10 +72,14 @@ def save_call(call: Call, used: set[str], with_rows: bool) -> SavedCall:
         context=None if context is None else tuple(n for n in map(str, context) if n in used),
         control=_save_control(call.control),
         n_threads=None if call.n_threads is None else int(call.n_threads),
-        family=family and SavedFamily(family.name, family.link, family.dispersion),
+        family=None if family is None else _save_family(family),
         quadrature=call.quadrature,
         criterion=call.criterion,
     )
+
+
+def _save_family(family: Family) -> SavedFamily:
+    return SavedFamily(family.name, family.link, family.dispersion)
 
 
 def _given(value: Any, what: str, with_rows: bool) -> Any:

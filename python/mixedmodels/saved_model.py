@@ -265,7 +265,7 @@ def _lean(saved: SavedModel, context: Context | None) -> FittedModel:
         _check_names(saved, spec.fixed.names)
     linear = call.family is None
     matrices, fit = load_lean(saved.lean, spec, saved.names, str(call.na_action), linear)
-    model = KINDS[saved.kind](saved.formula, matrices, fit, call)
+    model: FittedModel = KINDS[saved.kind](saved.formula, matrices, fit, call)
     put_back(model, saved.lean.made)
     return model
 
@@ -287,7 +287,7 @@ def _full(saved: SavedModel, context: Context | None) -> FittedModel:
             refuse("its new response has another length than its table")
         design = design.with_response(response)
     fit = _revived(matrices, call, full.state, design)
-    model = KINDS[saved.kind](saved.formula, matrices, fit, call, response)
+    model: FittedModel = KINDS[saved.kind](saved.formula, matrices, fit, call, response)
     if not abs(_size(model) - full.size) <= CLOSE * full.size:
         raise SavedModelError(
             "the saved model's formula gives other values than when it was saved; are the "
@@ -329,6 +329,9 @@ def _revived(matrices: ModelMatrices, call: Call, saved: FitState, design: Any) 
         **{name: list(value) for name, value in saved.texts.items()},
     }
     try:
-        return revive(matrices, call, state, design)
+        fit = revive(matrices, call, state, design)
     except (OverflowError, TypeError) as error:
         refuse(f"the numbers of its fit are none ({error})")
+    if np.flatnonzero(np.isnan(fit.beta)).tolist() != sorted(fit.dropped):
+        refuse("its estimates are not those of the columns that its data determine")
+    return fit

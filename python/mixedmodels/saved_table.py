@@ -168,7 +168,8 @@ def load_index(saved: SavedIndex, n: int) -> pd.Index[Any]:
         refuse(f"an index of another length than the {n} rows")
     if saved.several:
         return pd.MultiIndex.from_arrays(levels)
-    return levels[0]
+    single: pd.Index[Any] = levels[0]
+    return single
 
 
 def _load_column(saved: SavedColumn) -> Any:

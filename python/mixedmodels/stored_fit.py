@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,14 @@ Vector = Annotated[NDArray[np.float64], ArrayOf("f8", 1)]
 Matrix = Annotated[NDArray[np.float64], ArrayOf("f8", 2)]
 Cube = Annotated[NDArray[np.float64], ArrayOf("f8", 3)]
 Pairs = Annotated[NDArray[np.float64], ArrayOf("f8", 4)]
+FailureName = Literal[
+    "ArgumentError",
+    "ConvergenceError",
+    "DataError",
+    "InsufficientMemoryError",
+    "InternalError",
+    "MixedModelsError",
+]
 Value = TypeVar("Value")
 
 
@@ -37,7 +45,7 @@ Value = TypeVar("Value")
 class Failure:
     """An error of the kernel."""
 
-    error: Literal["ConvergenceError", "DataError", "InsufficientMemoryError", "InternalError"]
+    error: FailureName
     message: str
 
     def again(self) -> MixedModelsError:
@@ -138,7 +146,7 @@ class StoredFit(NoRows):
         effects = [(len(term.levels), k) for term, k in zip(terms, q, strict=True)]
         _require(e.theta, (size,), e.multipliers, (len(terms),))
         _require(*(x for pair in zip(e.modes, effects, strict=False) for x in pair))
-        if len(e.modes) != len(terms) or not (np.isfinite(e.theta).all() and e.sigma >= 0):
+        if len(e.modes) != len(terms) or e.sigma < 0 or not np.isfinite(e.theta).all():
             refuse("its random effects are not those of its terms")
         if not isinstance(r.conditional_covariances, Failure):
             if len(r.conditional_covariances) != len(terms):
@@ -238,10 +246,6 @@ def attempt(compute: Callable[[], Value]) -> Value | Failure:
     try:
         return compute()
     except MixedModelsError as error:
-        known: Any = next(
-            kind.__name__ for kind in type(error).__mro__ if kind.__name__ in FAILURES
-        )
-        return Failure(known, str(error))
-
-
-FAILURES = ("ConvergenceError", "DataError", "InsufficientMemoryError", "InternalError")
+        names = get_args(FailureName)
+        known = [kind.__name__ for kind in type(error).__mro__ if kind.__name__ in names]
+        return Failure(cast("FailureName", known[0]), str(error))
