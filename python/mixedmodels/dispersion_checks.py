@@ -218,7 +218,7 @@ def _no_test(model: Generalised) -> str:
             "without simulation, because the dispersion, which makes zeros, is estimated as well: "
             "compare with the zeros of m.simulate(1000)"
         )
-    return "for rows with weights" if model._matrices.weights is not None else ""
+    return "for rows with weights" if model._matrices.is_weighted else ""
 
 
 def _test_of_zeros(model: Generalised, probability: Array, observed: int) -> float:

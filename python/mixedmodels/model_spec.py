@@ -20,6 +20,7 @@ from .evaluate import Evaluator
 from .expression import Expression
 from .factors import Factor, combine, level_label, show
 from .formula import Formula, RandomTerm
+from .lazy import lazy
 from .transforms import Matrix
 
 if TYPE_CHECKING:
@@ -55,6 +56,16 @@ class ModelSpec:
     state: dict[str, dict[str, Any]] = field(repr=False)
     context: Mapping[str, Any] = field(repr=False)
     offset_argument: Expression | str | None = None
+
+    @lazy
+    def widths(self) -> dict[str, int]:
+        """Numeric variable → its number of columns; all of them stand in the plans."""
+        widths: dict[str, int] = {}
+        for plan in (self.fixed, *(term.plan for term in self.random)):
+            for column in plan.columns:
+                for text, j in column.numeric:
+                    widths[text] = max(widths.get(text, 0), j + 1)
+        return widths
 
     def new_design(
         self,
@@ -146,6 +157,12 @@ class ModelSpec:
                 raise DataError(
                     f"'{expression.text}' is not numeric in the new data; the model was fitted "
                     "with numbers"
+                )
+            width = self.widths.get(expression.text, len(value.columns))
+            if len(value.columns) != width:
+                raise DataError(
+                    f"'{expression.text}' has {len(value.columns)} columns in the new data; the "
+                    f"model was fitted with {width}"
                 )
             _refuse_infinite(expression.text, value, evaluator.table)
             return value

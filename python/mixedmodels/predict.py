@@ -66,7 +66,7 @@ def _terms(model: Prediction, rows: Rows) -> pd.DataFrame:
     X = rows.X - means
     parts = [(label, X[:, at] @ beta[at]) for label, at in columns.items()]
     offset = rows.linear_predictor(none)
-    if model._matrices.offset is not None:
+    if model._matrices.has_offset:
         parts.append(("offset", offset))
     for t, used in enumerate(rows.used):
         if used.any():

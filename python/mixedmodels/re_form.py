@@ -89,15 +89,10 @@ def _terms(re_form: str, groups: Sequence[str]) -> tuple[RandomTerm, ...]:
 def _variables(spec: ModelSpec, term: RandomTerm) -> dict[str, Matrix | Factor]:
     """What stands for the variables of a term: the model's factors, and as many numeric columns as
     the model's own terms have of a variable."""
-    widths: dict[str, int] = {}
-    for plan in spec.random:
-        for column in plan.plan.columns:
-            for name, j in column.numeric:
-                widths[name] = max(widths.get(name, 0), j + 1)
     result: dict[str, Matrix | Factor] = dict(spec.factors)
     for variable in term.columns.variables:
         if variable.text not in result:
-            width = widths.get(variable.text, 1)
+            width = spec.widths.get(variable.text, 1)
             names = ("",) if width == 1 else tuple(str(j + 1) for j in range(width))
             result[variable.text] = Matrix((np.zeros(0),) * width, names)
     return result

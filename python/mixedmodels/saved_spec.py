@@ -83,7 +83,7 @@ def save_spec(spec: ModelSpec) -> SavedSpec:
     return SavedSpec(
         columns=spec.formula.columns,
         factors={text: _save_factor(factor, text) for text, factor in spec.factors.items()},
-        widths=_widths(spec),
+        widths=spec.widths,
         parts=parts,
         groups=groups,
         state={call: _save_state(state) for call, state in spec.state.items()},
@@ -97,16 +97,6 @@ def _save_factor(factor: Factor, text: str) -> SavedFactor:
     return SavedFactor(
         save_levels(factor.levels, f"the levels of '{text}'"), factor.ordered, contrast
     )
-
-
-def _widths(spec: ModelSpec) -> dict[str, int]:
-    """Numeric variable → its number of columns; all of them stand in the plans."""
-    widths: dict[str, int] = {}
-    for plan in (spec.fixed, *(term.plan for term in spec.random)):
-        for column in plan.columns:
-            for text, j in column.numeric:
-                widths[text] = max(widths.get(text, 0), j + 1)
-    return widths
 
 
 def _save_state(state: Mapping[str, Any]) -> State:
