@@ -178,7 +178,7 @@ class Diagnosis(Inference):
         >>> import mixedmodels as mm
         >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", mm.datasets.load("anxiety"))
         >>> m.check().verdict
-        'note'
+        'ok'
         """
         from .checks import check
 
@@ -205,7 +205,7 @@ class Diagnosis(Inference):
         >>> visits = mm.datasets.load("anxiety_longitudinal").dropna()
         >>> m = mm.lmer("anxiety ~ month + treatment + sessions + (1 | clinic)", visits)
         >>> m.vif()["vif"].round(2).tolist()
-        []
+        [3.46, 1.55, 4.01]
 
         References
         ----------
