@@ -68,7 +68,7 @@ def test_a_panel_a_term(plot: str, crossed: Any) -> None:
     ):
         figure = getattr(m.plot, plot)()
         assert plt.get_fignums() == [figure.number]
-        assert [ax.get_title().removeprefix("Normal Q-Q plot: ") for ax in figure.axes] == titles
+        assert [ax.get_title().removeprefix("Q-Q plot: ") for ax in figure.axes] == titles
         plt.close(figure)
         figure, axes = plt.subplots(2)
         assert getattr(m.plot, plot)(ax=axes) is figure

@@ -40,19 +40,23 @@ def draw_caterpillar(
     for part, each in zip(parts, made, strict=True):
         _caterpillar(each, part, bars, sort)
         interval = f"conditional mode, {100 * level:g} % interval"
-        term, group = part["term"].iloc[0], part["grp"].iloc[0]
-        describe(each, x=interval, y=_levels_in_words(part), title=f"{term} by {group}")
+        describe(each, x=interval, y=_levels_in_words(part), title=_title(part))
     return made[0] if len(made) == 1 else figure_of(made)
 
 
 def _size(parts: list[pd.DataFrame]) -> tuple[float, float]:
     """Inches: a line of text for every level that is named."""
-    most = max(len(part) for part in parts)
+    counts = [len(part) for part in parts]
+    height = max(1.1 + 0.21 * n if n <= LABELLED else 4.6 for n in counts)
     columns = min(len(parts), 3)
     rows = -(-len(parts) // columns)
-    height = 1.1 + 0.21 * most if most <= LABELLED else 4.6
     width = 6.4 if columns == 1 else 4.4 * columns
     return width, rows * max(height, 3.2)
+
+
+def _title(part: pd.DataFrame) -> str:
+    term, group = short([part["term"].iloc[0], part["grp"].iloc[0]], most=20)
+    return f"{term} by {group}"
 
 
 def _caterpillar(ax: Axes, part: pd.DataFrame, bars: bool, sort: bool) -> None:
@@ -126,8 +130,7 @@ def draw_quantiles(parts: list[pd.DataFrame], level: float, band: str, ax: Any) 
     for part, each in zip(parts, made, strict=True):
         _quantiles(each, part, f"{100 * level:g} % band, {band}")
         interval = f"conditional mode, {100 * level:g} % interval"
-        title = f"Normal Q-Q plot: {part['term'].iloc[0]} by {part['grp'].iloc[0]}"
-        describe(each, x="normal quantile", y=interval, title=title)
+        describe(each, x="normal quantile", y=interval, title=f"Q-Q plot: {_title(part)}")
     return made[0] if len(made) == 1 else figure_of(made)
 
 

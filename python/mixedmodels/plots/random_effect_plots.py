@@ -86,7 +86,7 @@ class RandomEffectPlots(PlotsOfModel):
         >>> import mixedmodels as mm
         >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", mm.datasets.load("anxiety"))
         >>> m.plot.ranef_data()[["grp", "term", "level"]].iloc[-1].tolist()
-        ['clinic', '(Intercept)', '14']
+        ['clinic', '(Intercept)', '5']
         """
         return data.caterpillar(self._model, group, term, level, sort)
 

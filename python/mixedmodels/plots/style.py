@@ -217,6 +217,4 @@ def short(labels: Iterable[object], most: int = 24) -> list[str]:
 
 def figure_of(axes: Sequence[Axes]) -> Figure:
     """The figure that panels are on."""
-    figure = axes[0].get_figure(root=True)
-    assert figure is not None
-    return figure
+    return axes[0].figure.figure  # of a figure inside a figure the outermost
