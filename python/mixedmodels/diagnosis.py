@@ -29,13 +29,14 @@ class Diagnosis(Inference):
 
     @property
     def hatvalues(self) -> pd.Series[float]:
-        """Leverages, on the data's own index: the diagonal of the hat matrix.
+        """Leverages, on the data's own index: the diagonal of the hat matrix at fixed θ.
 
-        hᵢ = ∂η̂ᵢ/∂yᵢ at fixed θ (generalised models: of the working model at the modes): of
-        (x, Λ'z)' in √w-scaled rows, hᵢ = wᵢ(xᵢ, Λ'zᵢ)'J⁻¹(xᵢ, Λ'zᵢ), J = [[X'WX, X'WZΛ], [Λ'Z'WX,
-        Λ'Z'WZΛ + I]] (Demidenko & Stukel 2005, Stat. Med. 24, 893-909). Between 0 and 1; their sum,
-        between p and p + q, is the effective number of coefficients. For an ordinary regression
-        those of R's hatvalues.
+        hᵢ = aᵢ'J⁻¹aᵢ with aᵢ = √wᵢ(xᵢ, Λ'zᵢ) and J = [[X'WX, X'WZΛ], [Λ'Z'WX, Λ'Z'WZΛ + I]]: how
+        much of its own fitted value a row determines (Demidenko & Stukel 2005, Stat. Med. 24,
+        893-909). Between 0 and 1; their sum, between p and p + q, is the effective number of
+        coefficients. Of a generalised model W are the working weights at the modes (lme4 1.1 scales
+        rows by prior weights instead, and its values exceed 1). Of an ordinary regression these are
+        R's hatvalues.
 
         Examples
         --------
@@ -49,10 +50,15 @@ class Diagnosis(Inference):
     def cooks_distance(self) -> pd.Series[float]:
         """Cook's distance of each row, on the data's own index.
 
-        Dᵢ = (r/(1 − h))² h/(φp), r Pearson's residual at the modes, h its leverage, φ = σ² the
-        dispersion and p the rank of X: by how much (β̂, û) and with them the fit move when the row
-        is left out at fixed θ, as lme4's (and R's) cooks.distance. For refits without the row see
-        `influence`.
+        Dᵢ = r²h/((1 − h)²σ²p), r Pearson's residual at the modes, h its leverage, p the rank of X:
+        how far the fit, random effects included, moves when the row is left out at fixed θ, as
+        lme4's and R's cooks.distance. For β̂ alone, and for refits, see `influence`. NaN where a row
+        alone determines a coefficient (h = 1).
+
+        Raises
+        ------
+        ArgumentError
+            The model has no fixed effects.
 
         Examples
         --------
@@ -68,8 +74,15 @@ class Diagnosis(Inference):
     def rstandard(self) -> pd.Series[float]:
         """Residuals divided by their standard deviation, r/(σ√(1 − h)), on the data's own index.
 
-        r is Pearson's residual of a linear model and the deviance residual of a generalised one, as
-        in R's rstandard.
+        r is the deviance residual, of a linear model √w(y − μ), as in R's rstandard. NaN where h =
+        1.
+
+        Examples
+        --------
+        >>> import mixedmodels as mm
+        >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", mm.datasets.load("anxiety"))
+        >>> float(m.rstandard().abs().max().round(2))
+        2.92
         """
         from .leverage import rstandard
 
@@ -78,12 +91,20 @@ class Diagnosis(Inference):
     def rstudent(self) -> pd.Series[float]:
         """Studentised residuals, on the data's own index.
 
-        Ordinary regressions: r/(σ₍ᵢ₎√(1 − h)), with the σ of the fit without the row (externally
-        studentised; t distributed on n − p − 1 degrees of freedom). Otherwise Williams's likelihood
-        residuals sign(r)√(r² + h r_P²/(1 − h)) from the deviance residual r and Pearson's r_P
-        (Williams 1987, Appl. Stat. 36, 181-191), of families with a σ divided by it: R's rstudent
-        (a glm's σ is again that without the row) and lme4's (σ of all rows, so that for a linear
-        mixed model they are `rstandard`).
+        Of ordinary linear regressions r/(σ₍ᵢ₎√(1 − h)) with σ₍ᵢ₎ of the fit without the row: t on n
+        − p − 1 degrees of freedom. In general Williams's likelihood residual, the signed root of
+        the fall in deviance when the row is left out, sign(r)√(r² + h r_P²/(1 − h)) from the
+        deviance residual r and Pearson's r_P (Williams 1987, Appl. Stat. 36, 181-191), divided by
+        σ: of a `glm` that without the row, as R (where the binomial and the Poisson are not
+        divided), of a mixed model that of all rows, as lme4. For a linear mixed model these are
+        `rstandard`. NaN where h = 1.
+
+        Examples
+        --------
+        >>> import mixedmodels as mm
+        >>> o = mm.lm("anxiety ~ therapy_sessions", mm.datasets.load("anxiety"))
+        >>> float(o.rstudent().abs().max().round(2))
+        3.05
         """
         from .leverage import rstudent
 
@@ -92,9 +113,16 @@ class Diagnosis(Inference):
     def dfbetas(self) -> pd.DataFrame:
         """Change of each coefficient when a row is left out, in standard errors: (rows, p).
 
-        (β̂ − β̂₍ᵢ₎)/(σ₍ᵢ₎√Φ_kk), σ²Φ the covariance matrix of β̂, θ held fixed: in closed form, as R's
-        dfbetas for ordinary regressions. NaN where a column was dropped as collinear. For refits,
-        in which θ changes too, see `influence`.
+        (β̂ − β̂₍ᵢ₎)_k over its standard error, in closed form with θ held: of a mixed model the
+        standard error without the row, as lme4 and `influence(method="fast")`; of an ordinary
+        regression σ₍ᵢ₎√Φ_kk with σ²Φ the covariance matrix of β̂, as R's dfbetas (which of a `glm`
+        takes deviance residuals for Pearson's). NaN where a column was dropped as collinear. For
+        refits, in which θ changes too, see `influence`.
+
+        Raises
+        ------
+        ArgumentError
+            The model has no fixed effects.
 
         Examples
         --------
@@ -124,9 +152,10 @@ class Diagnosis(Inference):
             A grouping factor of the model, a column of the data, or labels of the rows. None: each
             row by itself.
         method
-            "exact": the model is fitted again without each group, in threads. "fast": β and σ in
-            closed form at the θ of the fit (one step of a generalised model), for groups that share
-            no level of a grouping factor, and for rows.
+            "exact": the model is fitted again without each group, in threads (by row: n fits).
+            "fast": β̂ and σ in closed form with θ held, for single rows and for groups that share no
+            level of a grouping factor; of a generalised model one Newton step in its working model,
+            without the uncertainty of θ.
         n_threads
             Threads of the refits; default those of the model.
 

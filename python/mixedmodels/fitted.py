@@ -236,7 +236,8 @@ class FittedModel(Keeping, ABC):
         type
             "response": y − μ. "pearson": √w (y − μ)/√V(μ), with a linear model's V = 1 in units of
             the response. "scaled": pearson/σ. "deviance": signed roots of what the rows add to the
-            deviance (a linear model's are "pearson"). "working": (y − μ) dη/dμ.
+            deviance (a linear model's are "pearson"). "working": (y − μ) dη/dμ. Those divided by
+            what their leverage makes of their standard deviation: `rstandard`, `rstudent`.
 
         Raises
         ------

@@ -131,6 +131,15 @@ class Generalised(Description):
         return self._sizes if weights is None else weights * self._sizes
 
     @lazy
+    def _leverages(self) -> Array:
+        """By Fisher's weights: observed ones may be negative, and the rows' leverages with them."""
+        if self._fit.criterion_kind == "fisher":
+            return np.asarray(self._fit.leverages())
+        from .working import working_fit
+
+        return np.asarray(working_fit(self).leverages())
+
+    @lazy
     def _deviances(self) -> Array:
         """What each row adds to the deviance, shape (nobs,)."""
         weights = self._prior_weights / self._sizes

@@ -86,6 +86,7 @@ def _student_scale(model: FittedModel) -> float | Array:
 
 
 def dfbetas(model: FittedModel) -> pd.DataFrame:
+    require_fixed_effects(model, "DFBETAS")
     if isinstance(model, Mixed):
         from .influence_by_group import influence
 

@@ -1,8 +1,9 @@
 """The working model: the linear model with the weights and residuals of a generalised fit's modes.
 
 At the modes η̂ the response is taken for z = η̂ + (y − μ)dη/dμ with weights W = w(dμ/dη)²/V(μ)
-(McCullagh & Nelder 1989, §2.5; Breslow & Clayton 1993, JASA 88), and θ for known. A linear model is
-its own.
+(McCullagh & Nelder 1989, §2.5; Breslow & Clayton 1993, JASA 88), and θ for known. W is Fisher's
+information where the family is an exponential one; of the others (beta, nb1) it is that of the
+quasi-likelihood with the same mean and variance. A linear model is its own.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ Array = NDArray[np.float64]
 
 
 def working_weights(model: FittedModel) -> Array:
-    """W, shape (nobs,): Fisher's weights at the modes; a linear model's prior weights."""
+    """W, shape (nobs,); a linear model's prior weights."""
     if not isinstance(model, Generalised):
         weights = model._matrices.weights
         return np.ones(model.nobs) if weights is None else weights
@@ -40,8 +41,7 @@ def working_weights(model: FittedModel) -> Array:
 
 
 def working_fit(model: FittedModel) -> Fit:
-    """The kernel's fit of the working model of a mixed model at its θ, nothing optimised; a linear
-    model's own fit."""
+    """The kernel's fit of the working model at θ, nothing optimised; a linear model's own fit."""
     if not isinstance(model, Generalised):
         return cast("Fit", model._fit)
     matrices = model._matrices
