@@ -45,17 +45,19 @@ def draw_caterpillar(
 
 
 def _size(parts: list[pd.DataFrame]) -> tuple[float, float]:
-    """Inches: a line of text for every level that is named."""
+    """Inches: a line of text for every level that is named, and room for its name."""
     counts = [len(part) for part in parts]
     height = max(1.1 + 0.21 * n if n <= LABELLED else 4.6 for n in counts)
     columns = min(len(parts), 3)
     rows = -(-len(parts) // columns)
-    width = 6.4 if columns == 1 else 4.4 * columns
-    return width, rows * max(height, 3.2)
+    named = [short(part["level"]) for part in parts if len(part) <= LABELLED]
+    longest = max((len(name) for names in named for name in names), default=0)
+    width = 3.8 + 0.08 * longest
+    return max(6.4, columns * width), rows * max(height, 3.2)
 
 
 def _title(part: pd.DataFrame) -> str:
-    term, group = short([part["term"].iloc[0], part["grp"].iloc[0]], most=20)
+    (term,), (group,) = short([part["term"].iloc[0]], 22), short([part["grp"].iloc[0]], 16)
     return f"{term} by {group}"
 
 

@@ -133,9 +133,12 @@ def draw_binned(model: FittedModel, ax: Axes | None) -> Axes:
 def draw_leverage(model: FittedModel, ax: Axes | None) -> Axes:
     frame = data.by_leverage(model)
     ax = axes(ax)
+    from matplotlib.ticker import MaxNLocator
+
     h = frame["leverage"].to_numpy()
     reference_line(ax, y=0)
     cloud(ax, h, frame["residual"].to_numpy())
+    ax.xaxis.set_major_locator(MaxNLocator(6))  # leverages have many digits
     if model._fit.rank > 0:
         _cook_contours(ax, int(model._fit.rank), h)
     describe(

@@ -206,13 +206,16 @@ def density_colours() -> Colormap:
 
 
 def short(labels: Iterable[object], most: int = 24) -> list[str]:
-    """Labels as strings of at most `most` characters.
+    """Labels as strings of at most `most` characters; longer ones lose their middle, since names
+    often differ in their ends.
 
-    >>> short(["north", "a clinic with a very long name"], most=12)
-    ['north', 'a clinic wi…']
+    >>> short(["north", "hospital of district 12"], most=13)
+    ['north', 'hospit…ict 12']
     """
     texts = [str(label) for label in labels]
-    return [text if len(text) <= most else text[: most - 1] + "…" for text in texts]
+    tail = (most - 1) // 2
+    head = most - 1 - tail
+    return [t if len(t) <= most else f"{t[:head]}…{t[len(t) - tail :]}" for t in texts]
 
 
 def figure_of(axes: Sequence[Axes]) -> Figure:
