@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .container import refuse
-from .errors import SavedModelError
+from .errors import DataError, SavedModelError
 
 __all__ = ["ArrayOf", "decode", "encode"]
 
@@ -78,13 +78,27 @@ def _encode(value: Any, kind: Any, arrays: list[Values]) -> Any:
         return [_encode(item, get_args(kind)[0], arrays) for item in value]
     if origin is dict:
         inner = get_args(kind)[1]
-        return {key: _encode(item, inner, arrays) for key, item in value.items()}
+        return {_text(key): _encode(item, inner, arrays) for key, item in value.items()}
     if origin in (Union, types.UnionType):
         return _encode(value, _alternative(value, get_args(kind)), arrays)
     if kind is float and not math.isfinite(value):
         return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
-    plain = {bool: bool, int: int, float: float, str: str}.get(kind)
+    plain: Any = {bool: bool, int: int, float: float, str: _text}.get(kind)
     return value if plain is None else plain(value)
+
+
+def _text(value: str) -> str:
+    if not _is_unicode(value):
+        raise DataError(f"{value!r:.60} is no text in Unicode, so a file cannot hold it: rename it")
+    return str(value)
+
+
+def _is_unicode(value: str) -> bool:
+    """Whether a string has no lone surrogates."""
+    try:
+        return value.isascii() or bool(value.encode("utf-8"))
+    except UnicodeEncodeError:
+        return False
 
 
 def _alternative(value: Any, kinds: Sequence[Any]) -> Any:
@@ -146,7 +160,10 @@ def _decode(value: Any, kind: Any, place: _Place) -> Any:
     if origin is dict:
         if not isinstance(value, dict):
             place.refuse(value, "an object")
-        return {k: _decode(v, get_args(kind)[1], place.at(k)) for k, v in value.items()}
+        kinds = get_args(kind)
+        return {
+            _plain(k, kinds[0], place): _decode(v, kinds[1], place.at(k)) for k, v in value.items()
+        }
     if origin in (Union, types.UnionType):
         return _one_of(value, get_args(kind), place)
     return _plain(value, kind, place)
@@ -165,6 +182,8 @@ def _plain(value: Any, kind: Any, place: _Place) -> Any:
         place.refuse(value, getattr(kind, "__name__", "nothing"))
     elif kind is int and not -(2**63) <= value < 2**63:
         place.refuse(value, "an integer of 64 bits")
+    elif kind is str and not _is_unicode(value):
+        place.refuse(None, "text in Unicode")
     return value
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .document import PrintedDocument
 from .errors import (
     ConvergenceError,
     ConvergenceWarning,
@@ -33,7 +34,7 @@ KernelFit: TypeAlias = "Fit | GeneralizedFit"
 SMALL = 200_000
 
 
-class Convergence:
+class Convergence(PrintedDocument):
     """Why the optimiser stopped, and how certain the optimum is.
 
     Examples
@@ -158,7 +159,7 @@ class Convergence:
         if known and len(self._eigenvalues):
             low, high = self._eigenvalues[0], self._eigenvalues[-1]
             lines.append(f"  Hessian         eigenvalues {low:.4g} to {high:.4g}")
-        elif not known:
+        elif self._terms and not known:
             lines.append("  Hessian         made on demand, by .eigenvalues or .hessian")
         for message in self.messages:
             lines.append(textwrap.fill(message, 92, initial_indent="  ", subsequent_indent="  "))
