@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..rows import group_codes
-from .style import BLUE, axes
+from .style import BLUE, axes, describe
 from .variables import grouping_factor
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def draw_blocks(model: FittedModel, ax: Any) -> Axes:
     drawn.grid(False)
     drawn.spines[:].set_visible(False)
     drawn.tick_params(length=0)
-    drawn.set_title("blocks of the Cholesky factor L")
+    describe(drawn, x="", y="", title="Blocks of the Cholesky factor L")
     return drawn
 
 

@@ -124,7 +124,7 @@ def draw_densities(frame: pd.DataFrame, level: float, ax: Any) -> Axes | Figure:
     for panel, name in zip(made, names, strict=True):
         _panel(panel, frame[frame["name"] == name])
     note(made[0], f"bar: {100 * level:g} % interval; dotted: estimate")
-    return figure_of(made)
+    return made[0] if len(made) == 1 else figure_of(made)
 
 
 def _panel(ax: Axes, part: pd.DataFrame) -> None:

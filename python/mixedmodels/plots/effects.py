@@ -84,7 +84,8 @@ def draw_effects(
         drawn.set_xticks(range(len(along.labels)), short(along.labels, 14))
     if by is not None:
         drawn.legend(title=by, fontsize="small", title_fontsize="small", framealpha=0.85)
-    describe(drawn, x=along.name, y=f"estimated mean of {response_label(model)}")
+    title = f"Effect of {along.name}"
+    describe(drawn, x=along.name, y=f"estimated mean of {response_label(model)}", title=title)
     note(drawn, f"{100 * level:g} % confidence")
     return drawn
 

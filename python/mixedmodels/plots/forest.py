@@ -128,5 +128,5 @@ def draw_forest(frame: pd.DataFrame, level: float, ax: Any) -> Axes:
     drawn.set_ylim(len(terms) - 0.4, -0.6)
     if len(models) > 1:
         legend(drawn)
-    describe(drawn, x=f"estimate, {100 * level:g} % interval", y="")
+    describe(drawn, x=f"estimate, {100 * level:g} % interval", y="", title="Fixed effects")
     return drawn

@@ -16,6 +16,7 @@ from .style import (
     GREY,
     MARKERS,
     describe,
+    figure_of,
     legend,
     note,
     panels,
@@ -89,8 +90,7 @@ def _in_panels(found: GroupLines) -> Figure:
         ax.set_title(short([level], 16)[0], fontsize=10)
         ax.tick_params(labelsize=8, labelleft=k % columns == 0, labelbottom=k + columns >= count)
         _level_ticks(ax, found)
-    figure = made[0].get_figure(root=True)
-    assert figure is not None
+    figure = figure_of(made)
     figure.supxlabel(found.predictor.name, fontsize=11)
     figure.supylabel(found.response, fontsize=11)
     handles, labels = made[0].get_legend_handles_labels()
@@ -130,7 +130,8 @@ def _level_ticks(ax: Axes, found: GroupLines) -> None:
 
 def _labelled(ax: Axes, found: GroupLines) -> Axes:
     _level_ticks(ax, found)
-    describe(ax, x=found.predictor.name, y=found.response)
+    title = f"Lines by {found.group}"
+    describe(ax, x=found.predictor.name, y=found.response, title=title)
     if found.remark:
         note(ax, found.remark)
     return ax

@@ -80,5 +80,7 @@ def draw_means(model: FittedModel, group: str | None, ax: Any) -> Axes:
     elif len(frame) < total:
         note(drawn, f"{len(frame)} of {total:,} groups, evenly spaced by rank")
     legend(drawn, "lower right")
-    describe(drawn, x=f"mean of {response_label(model)}", y=name if few else f"{name}, by rank")
+    label = name if few else f"{name}, by rank"
+    title = "Group means against the grand mean"
+    describe(drawn, x=f"mean of {response_label(model)}", y=label, title=title)
     return drawn

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..distributions import chi2_quantile
 from ..errors import ArgumentError
 from .profile_curves import LEVELS, ProfileCurve, profile_curves
-from .style import BLUE, GREY, TICK_SIZE, VERMILLION, panels, short
+from .style import BLUE, GREY, TICK_SIZE, VERMILLION, figure_of, panels, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -108,9 +108,7 @@ def draw_pairs(profile: Profile, ax: Any = None) -> Figure:
         made[j, i].set_xlim(-reach, reach)
         made[j, i].set_ylim(-reach, reach)
     _tidy_ticks(made)
-    figure = made[0, 0].get_figure(root=True)
-    assert figure is not None
-    return figure  # type: ignore[no-any-return]
+    return figure_of([made[0, 0]])
 
 
 def _contour_panel(ax: Axes, pair: pd.DataFrame, x: str, y: str) -> None:

@@ -30,7 +30,7 @@ def draw_profiles(frame: pd.DataFrame, ax: Any) -> Axes | Figure:
     for k, (panel, name) in enumerate(zip(made, names, strict=True)):
         last = (k + 1) % columns == 0 or k + 1 == len(names)
         _panel(panel, frame[frame["name"] == name], first=k % columns == 0, last=last)
-    return figure_of(made)
+    return made[0] if len(made) == 1 else figure_of(made)
 
 
 def panel_grid(count: int, what: str) -> tuple[int, tuple[float, float]]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_shrinkage"]
 
+TITLE = "From no pooling to partial pooling"
 LABELLED = 60  # groups whose names fit beside the axis
 NAMED = 30  # groups whose names fit in the plane
 OWN: dict[str, Any] = {
@@ -77,7 +78,7 @@ def _strip(found: Shrinkage, ax: Any) -> Axes:
         drawn.set_yticks(at, short(frame["level"]))
     else:
         drawn.set_yticks([])
-    describe(drawn, x=found.effects[0], y=found.group)
+    describe(drawn, x=found.effects[0], y=found.group, title=TITLE)
     return drawn
 
 
@@ -103,7 +104,7 @@ def _plane(found: Shrinkage, ax: Any) -> Axes:
     )
     if len(x) <= NAMED:
         _name(drawn, x, y)
-    describe(drawn, x=found.effects[0], y=found.effects[1])
+    describe(drawn, x=found.effects[0], y=found.effects[1], title=TITLE)
     return drawn
 
 

@@ -1,0 +1,361 @@
+"""Pictures of estimates and their uncertainty: their numbers against the model's and by hand."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("matplotlib")
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+import mixedmodels as mm
+import reference_data
+from mixedmodels.distributions import chi2_quantile
+from mixedmodels.plots.densities import density
+from plotted_models import draws_where_told, model
+
+INTERPOLATION = 3e-4  # of an interval's width: 8 points a side, monotone cubics between them
+
+
+@functools.cache
+def dyestuff(name: str = "Dyestuff") -> Any:
+    return mm.lmer("Yield ~ 1 + (1 | Batch)", reference_data.load(name), REML=False)
+
+
+@pytest.fixture(scope="module")
+def flat() -> Any:
+    """The variance between batches is estimated as zero."""
+    with pytest.warns(mm.SingularFitWarning):
+        return dyestuff("Dyestuff2")
+
+
+# --- Profiles ---
+
+
+@pytest.mark.parametrize("name", ["lmer", "glmer", "glm"])
+def test_intervals_of_a_profile_are_those_of_confint(name: str) -> None:
+    m = model(name)
+    frame = m.plot.profile_data()
+    ends = frame[frame["kind"] == "interval"]
+    for level in (0.5, 0.95, 0.99):
+        expected = m.confint(level=level)
+        for parameter, row in expected.iterrows():
+            mine = ends[(ends["name"] == parameter) & (ends["level"] == level)]["value"]
+            width = row.iloc[1] - row.iloc[0]
+            np.testing.assert_allclose(mine, list(row.iloc[:2]), atol=INTERPOLATION * width)
+
+
+def test_a_profile_ends_at_the_boundary(flat: Any) -> None:
+    frame = flat.plot.profile_data(".sig01")
+    ends = frame[(frame["kind"] == "interval") & (frame["level"] == 0.95)]["value"]
+    expected = flat.confint(".sig01").iloc[0, :2]
+    np.testing.assert_allclose(ends, list(expected), atol=INTERPOLATION * expected.iloc[1])
+    assert ends.iloc[0] == 0
+
+
+def test_the_points_of_a_profile_are_drawn() -> None:
+    profile = model("lmer").profile(points=3)
+    frame = model("lmer").plot.profile_data(".sigma")
+    curve = profile.curves[".sigma"]
+    points = frame[frame["kind"] == "point"]
+    assert curve["zeta"].iloc[0] == pytest.approx(points["zeta"].iloc[0])
+    assert curve["value"].iloc[-1] == pytest.approx(points["value"].iloc[-1])
+    figure = profile.plot()
+    assert isinstance(figure, Figure)
+    assert [ax.get_xlabel() for ax in figure.axes] == list(profile.labels.values())
+    plt.close(figure)
+
+
+def test_one_profile_is_drawn_where_told() -> None:
+    figure, ax = plt.subplots()
+    assert model("lmer").plot.profile("Days", ax=ax) is ax
+    plt.close(figure)
+
+
+def test_contours_reach_as_far_as_their_level() -> None:
+    frame = model("lmer").plot.profile_pairs_data([".sig01", ".sigma", "Days"])
+    assert set(zip(frame["name_x"], frame["name_y"], strict=True)) == {
+        (".sig01", ".sigma"),
+        (".sig01", "Days"),
+        (".sigma", "Days"),
+    }
+    for level, contour in frame[frame["kind"] == "contour"].groupby("level"):
+        reach = np.sqrt(chi2_quantile(float(level), 2))  # type: ignore[arg-type]
+        np.testing.assert_allclose(contour["zeta_x"].abs().max(), reach, rtol=1e-3)
+        assert contour[["x", "y"]].notna().all(axis=None)
+
+
+def test_contours_against_the_likelihood() -> None:
+    """Of a logistic regression with two coefficients, whose deviance is known everywhere; profile
+    traces that are straight on the ζ scale leave some per cent."""
+    data = reference_data.load("cbpp")
+    x = np.where(data["period"] == "1", 0.0, 1.0)
+    m = mm.glm("cbind(incidence, size - incidence) ~ late", data.assign(late=x), family="binomial")
+    frame = m.plot.profile_pairs_data()
+
+    def deviance(first: float, second: float) -> float:
+        eta = first + second * x
+        likelihood = data["incidence"] * eta - data["size"] * np.log1p(np.exp(eta))
+        return -2 * float(likelihood.sum())
+
+    least = deviance(*m.fixef)
+    contours = frame[frame["kind"] == "contour"]
+    for level, tolerance in ((0.5, 0.06), (0.95, 0.12)):
+        for x_at, y_at in contours[contours["level"] == level][["x", "y"]].to_numpy()[::10]:
+            rise = deviance(x_at, y_at) - least
+            assert rise == pytest.approx(chi2_quantile(level, 2), rel=tolerance)
+
+
+def test_correlation_of_a_standard_deviation_and_sigma() -> None:
+    """By differences of the likelihood of a balanced layout, which is known in closed form."""
+    m = dyestuff()
+    data = reference_data.load("Dyestuff")
+    batches, size = 6, 5
+    means = data.groupby("Batch", observed=True)["Yield"].mean()
+    within = float(((data["Yield"] - data["Batch"].map(means).astype(float)) ** 2).sum())
+    between = size * float(((means - means.mean()) ** 2).sum())
+
+    def deviance(sd: float, sigma: float) -> float:
+        total = size * sd**2 + sigma**2
+        free = batches * (size - 1)
+        return (
+            free * np.log(sigma**2) + batches * np.log(total) + within / sigma**2 + between / total
+        )
+
+    at, step = np.array([m.profile(points=1).curves[".sig01"]["value"].iloc[1], m.sigma]), 1e-2
+    unit = step * np.eye(2)
+    hessian = [
+        [
+            (
+                deviance(*(at + unit[i] + unit[j]))
+                - deviance(*(at + unit[i] - unit[j]))
+                - deviance(*(at - unit[i] + unit[j]))
+                + deviance(*(at - unit[i] - unit[j]))
+            )
+            / (4 * step**2)
+            for j in range(2)
+        ]
+        for i in range(2)
+    ]
+    covariance = np.linalg.inv(hessian)
+    expected = covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
+    found = m.profile(points=1).correlation
+    assert found.loc[".sig01", ".sigma"] == pytest.approx(expected, rel=1e-4)
+    assert found.loc[".sig01", "(Intercept)"] == 0
+
+
+def test_pairs_are_a_square_of_panels(flat: Any) -> None:
+    figure = flat.plot.profile_pairs()
+    assert len(figure.axes) == 9
+    plt.close(figure)
+    frame = flat.plot.profile_pairs_data()  # no correlation at the boundary
+    assert set(frame["name_x"]) == {".sigma"}
+
+
+# --- Fixed effects ---
+
+
+@pytest.mark.parametrize("name", ["lmer", "lm", "glmer", "glm", "weighted", "arrays"])
+def test_forest(name: str) -> None:
+    m = model(name)
+    frame = m.plot.forest_data(intercept=True, level=0.9)
+    table = m.coefficients(level=0.9)
+    for column in ("term", "estimate", "std_error", "conf_low", "conf_high"):
+        assert frame[column].tolist() == table[column].tolist()
+    ax = draws_where_told(m.plot.forest)
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == table["term"].tolist()[1:]
+
+
+def test_several_models() -> None:
+    models = [model("lm"), model("lmer"), model("weighted")]
+    frame = models[0].plot.forest_data(models[1:], ["lm", "slopes", "weighted"])
+    assert frame["model"].tolist() == ["lm", "slopes", "weighted"]
+    ax = mm.forest(models)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "model 1",
+        "model 2",
+        "model 3",
+    ]
+    plt.close(ax.figure)
+
+
+# --- Effects ---
+
+
+def test_an_effects_line_is_that_of_the_coefficients() -> None:
+    m = model("lmer")
+    frame = m.plot.effects_data()
+    np.testing.assert_allclose(frame["estimate"], m.fixef.iloc[0] + m.fixef.iloc[1] * frame["x"])
+    assert frame["x"].iloc[[0, -1]].tolist() == [0, 9]
+    at = m.emmeans("Days", at={"Days": [9]}).to_frame().iloc[0]
+    np.testing.assert_allclose(
+        frame.iloc[-1, 1:].astype(float), at[["emmean", "SE", "df", "lower.CL", "upper.CL"]]
+    )
+
+
+def test_a_generalised_models_effect_is_on_the_responses_scale() -> None:
+    m = model("glmer")
+    frame = m.plot.effects_data()
+    assert frame["x"].tolist() == ["1", "2", "3", "4"]
+    expected = m.predict(pd.DataFrame({"period": frame["x"]}), re_form="NA")
+    np.testing.assert_allclose(frame["estimate"], expected)
+    assert ((frame["conf_low"] > 0) & (frame["conf_high"] < 1)).all()
+
+
+def test_a_line_for_each_level_of_another_factor() -> None:
+    data = reference_data.load("Machines").assign(
+        hour=lambda frame: np.arange(len(frame)) % 3, score=lambda frame: frame["score"]
+    )
+    m = mm.lmer("score ~ Machine * hour + (1 | Worker)", data)
+    frame = m.plot.effects_data("hour", by="Machine")
+    assert list(frame.columns[:2]) == ["x", "by"]
+    for machine, part in frame.groupby("by"):
+        expected = m.predict({"hour": part["x"], "Machine": [machine] * len(part)}, re_form="NA")
+        np.testing.assert_allclose(part["estimate"], expected)
+    ax = m.plot.effects("hour", by="Machine")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["A", "B", "C"]
+    plt.close(ax.figure)
+
+
+@pytest.mark.parametrize("name", ["lmer", "lm", "glmer", "glm", "weighted", "binary"])
+def test_effects_are_drawn_where_told(name: str) -> None:
+    draws_where_told(model(name).plot.effects)
+
+
+# --- Bootstrap ---
+
+
+@pytest.fixture(scope="module")
+def replicates(flat: Any) -> Any:
+    return mm.bootstrap(flat, 200, seed=1, progress=False)
+
+
+def test_zeros_are_a_spike_and_the_rest_a_density(replicates: Any) -> None:
+    frame = replicates.plot_data(".sig01")
+    share = float((replicates.to_frame()[".sig01"] == 0).mean())
+    assert 0.3 < share < 0.8
+    spike = frame[frame["kind"] == "spike"]
+    assert spike[["value", "height"]].to_numpy().tolist() == [[0.0, share]]
+    curve = frame[frame["kind"] == "density"]
+    area = np.trapezoid(curve["height"], curve["value"])
+    assert area == pytest.approx(1 - share, abs=2e-3)
+    assert curve["value"].min() == 0
+
+
+def test_interval_and_estimate(replicates: Any) -> None:
+    frame = replicates.plot_data(level=0.8)
+    expected = replicates.confint(0.8)
+    for kind, columns in (("interval", expected.iloc[:, :2]), ("estimate", expected["estimate"])):
+        values = frame[frame["kind"] == kind]["value"]
+        assert values.tolist() == np.asarray(columns, dtype=float).ravel().tolist()
+
+
+def test_a_bootstrap_is_drawn_by_the_model_too(replicates: Any, flat: Any) -> None:
+    pd.testing.assert_frame_equal(flat.plot.bootstrap_data(200, 1), replicates.plot_data())
+    figure = flat.plot.bootstrap(50, 1)
+    assert [ax.get_xlabel() for ax in figure.axes] == [
+        "sd_(Intercept)|Batch",
+        "sigma",
+        "(Intercept)",
+    ]
+    plt.close(figure)
+    figure, ax = plt.subplots()
+    assert replicates.plot(".sigma", ax=ax) is ax
+    plt.close(figure)
+
+
+def test_a_density_is_reflected_at_the_end_of_the_range() -> None:
+    x = np.abs(np.random.default_rng(0).normal(size=200_000))
+    grid, height = density(x, (0.0, np.inf))
+    np.testing.assert_allclose(height, np.sqrt(2 / np.pi) * np.exp(-(grid**2) / 2), atol=0.012)
+    assert np.trapezoid(height, grid) == pytest.approx(1, abs=1e-3)
+    assert [part.shape for part in density(np.ones(5))] == [(0,), (0,)]
+
+
+# --- Blocks ---
+
+
+def test_blocks_of_nested_and_crossed_factors() -> None:
+    nested = mm.lmer("strength ~ 1 + (1 | batch/cask)", reference_data.load("Pastes"))
+    frame = nested.plot.blocks_data().set_index(["row", "column"])
+    assert frame.loc[("batch", "batch"), "kind"] == "diagonal"
+    assert frame.loc[("batch", "cask:batch"), "filled"] == pytest.approx(30 / 300)
+    crossed = mm.lmer(
+        "diameter ~ 1 + (1 | plate) + (1 | sample)", reference_data.load("Penicillin")
+    )
+    frame = crossed.plot.blocks_data().set_index(["row", "column"])
+    assert frame["kind"].tolist() == ["diagonal", *["dense"] * 5]
+    assert frame.loc[("sample", "plate"), ["rows", "columns"]].tolist() == [6, 24]
+
+
+def test_blocks_of_slopes() -> None:
+    frame = model("lmer").plot.blocks_data()
+    assert frame["kind"].tolist() == ["block-diagonal", "dense", "dense"]
+    assert frame["rows"].tolist() == [36, 3, 3]
+    draws = model("glmer").plot.blocks()
+    assert draws.get_title()
+    plt.close(draws.figure)
+
+
+def test_too_many_pairs_to_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mixedmodels.plots import blocks
+
+    monkeypatch.setattr(blocks, "MOST_PRODUCTS", 40)
+    crossed = mm.lmer(
+        "diameter ~ 1 + (1 | plate) + (1 | sample)", reference_data.load("Penicillin")
+    )
+    kinds = crossed.plot.blocks_data().set_index(["row", "column"])["kind"]
+    assert kinds["sample", "sample"] == "dense"  # the first plates show it
+    monkeypatch.setattr(blocks, "MOST_PRODUCTS", 4)
+    kinds = crossed.plot.blocks_data().set_index(["row", "column"])["kind"]
+    assert kinds["sample", "sample"] == "not counted"
+
+
+# --- What is refused ---
+
+WRONG = {
+    "no profile": ("lm", "profile", {}, "exact t intervals"),
+    "no such parameter": ("lmer", "profile", {"parm": "Day"}, "no parameter here"),
+    "one parameter": ("lmer", "profile_pairs", {"parm": "Days"}, "pairs need 2 to 8"),
+    "no such statistic": ("lmer", "bootstrap", {"nsim": 20, "parm": "Day"}, "no statistic here"),
+    "too few names": ("lmer", "forest", {"names": ["a", "b"]}, "expected 1 different names"),
+    "not a model": ("lmer", "forest", {"other_models": [3]}, "needs fitted models"),
+    "no such predictor": ("lmer", "effects", {"predictor": "Day"}, "did you mean 'Days'"),
+    "no such factor": ("lmer", "effects", {"by": "Subject"}, "not a variable of the fixed part"),
+    "level": ("lmer", "effects", {"level": 95}, "between 0 and 1"),
+    "no blocks": ("lm", "blocks", {}, "no random effects"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_arguments(case: str) -> None:
+    name, plot, arguments, message = WRONG[case]
+    with pytest.raises(mm.ArgumentError, match=message):
+        getattr(model(name).plot, plot)(**arguments)
+
+
+def test_only_an_intercept() -> None:
+    with pytest.raises(mm.ArgumentError, match="besides the intercept"):
+        dyestuff().plot.forest()
+    with pytest.raises(mm.ArgumentError, match="an intercept alone"):
+        dyestuff().plot.effects()
+
+
+def test_effects_need_a_formula() -> None:
+    with pytest.raises(mm.DataError, match="fitted from arrays"):
+        model("arrays").plot.effects()
+
+
+@pytest.mark.parametrize("plot", ["profile", "bootstrap", "effects", "blocks"])
+def test_a_model_without_rows(plot: str, tmp_path: Any) -> None:
+    model("lmer").save(tmp_path / "m.mm", data=False)
+    lean = mm.load(tmp_path / "m.mm")
+    with pytest.raises(mm.DataError):
+        getattr(lean.plot, plot)()
+    draws_where_told(lean.plot.forest)
