@@ -92,9 +92,9 @@ def test_against_one_dense_inverse(name: str) -> None:
 def test_without_random_effects_it_is_the_covariance_of_the_coefficients() -> None:
     data = load("glmmsim")
     for m in (mm.lm("y_gamma ~ x + trt", data), mm.glm("y_pois ~ x + trt", data, family="poisson")):
-        X = np.asarray(m._design.fixed_matrix())
+        X, design = np.asarray(m._design.fixed_matrix()), m._design
         expected = np.einsum("ij,jk,ik->i", X, m.vcov, X)
-        np.testing.assert_allclose(m._joint.variances(X, [], lambda: m._design), expected)
+        np.testing.assert_allclose(m._joint.variances(X, [], lambda d=design: d), expected)
 
 
 @pytest.mark.parametrize("name", ["crossed", "nested", "crossed counts"])
