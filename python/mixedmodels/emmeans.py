@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from .columns import names_given
 from .ddf import DdfMethod, TTests, describe, f_test, resolve, t_tests
 from .distributions import check_level, t_quantile, t_two_sided
+from .document import Block, Document
 from .errors import ArgumentError
 from .estimability import Estimability
 from .factors import level_label
@@ -118,7 +119,7 @@ def _check_names(specs: Sequence[str], by: Sequence[str], known: Sequence[str]) 
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class MarginalMeans:
+class MarginalMeans(Document):
     """Estimated marginal means: they print as a table, and `pairs` and `contrast` compare them.
 
     Made by `m.emmeans`. Columns, named as R's emmeans names them: the variables, emmean, SE, df,
@@ -179,8 +180,8 @@ class MarginalMeans:
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        return self.table._repr_html_()
+    def _blocks(self) -> list[Block]:
+        return self.table._blocks()
 
     def __len__(self) -> int:
         return len(self._levels)

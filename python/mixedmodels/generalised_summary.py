@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from .document import Block, Document, Formula, Heading, Notes, Paragraph
 from .summary import MixedSummary
 from .summary_parts import (
     DIGITS,
-    call_html,
     call_text,
-    coefficients_html,
+    coefficients_cells,
     coefficients_text,
     notes_text,
-    quantiles_html,
+    quantiles_cells,
     quantiles_text,
 )
-from .text import decimals, escape, notes_html
+from .text import decimals
 
 __all__ = ["GeneralizedMixedSummary", "GeneralizedSummary"]
 
@@ -46,7 +46,7 @@ class GeneralizedMixedSummary(MixedSummary):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class GeneralizedSummary:
+class GeneralizedSummary(Document):
     """Summary of a generalised linear model; `str()` reads as R's summary(glm)."""
 
     formula: str | None
@@ -88,14 +88,15 @@ class GeneralizedSummary:
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        parts = [
-            f"<h4>{self.title}</h4>",
-            f"<p>Family: {escape(self.family)}</p>",
-            call_html(self.formula, self.data),
-            "<h5>Deviance residuals</h5>" + quantiles_html(self.residuals),
-            "<h5>Coefficients</h5>" + coefficients_html(self._table),
-            "<p>" + escape(self._foot).replace("\n", "<br>") + "</p>",
-            notes_html(self.notes),
+    def _blocks(self) -> list[Block]:
+        return [
+            Heading(self.title),
+            Paragraph(f"Family: {self.family}"),
+            Formula(self.formula, self.data),
+            Heading("Deviance residuals", 2),
+            quantiles_cells(self.residuals),
+            Heading("Coefficients", 2),
+            coefficients_cells(self._table),
+            Paragraph(self._foot),
+            Notes(self.notes),
         ]
-        return f'<div class="mixedmodels-summary">{"".join(parts)}</div>'

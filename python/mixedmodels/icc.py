@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .bootstrap_intervals import interval_text, percentile_intervals
+from .document import PrintedDocument
 from .residual_variance import ResidualVariance
 from .rows import group_codes
 from .variance_parts import VarianceParts
@@ -20,7 +21,7 @@ __all__ = ["IntraclassCorrelation", "intraclass_correlation"]
 
 
 @dataclass(frozen=True, eq=False)
-class IntraclassCorrelation:
+class IntraclassCorrelation(PrintedDocument):
     """Intraclass correlations of a mixed model, `m.icc()`.
 
     Attributes

@@ -13,13 +13,13 @@ import pandas as pd
 
 from .comparability import definition_notes, is_poisson_limit
 from .distributions import chi2_upper
+from .document import Block, Cells
 from .errors import ArgumentError, DataError, MixedModelsWarning, warn
 from .fitted import FittedModel
 from .generalised_model import GeneralizedLinearModel
 from .mixed import Mixed
 from .model import LinearMixedModel, LinearModel, with_criterion
 from .tables import ResultTable
-from .text import html_table
 
 __all__ = [
     "MIXTURE",
@@ -59,10 +59,9 @@ class LikelihoodRatioTable(ResultTable):
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
+    def _blocks(self) -> list[Block]:
         formulas = [[formula] for formula in self.models.values()]
-        models = html_table(["formula"], formulas, list(self.models), text=1)
-        return models + super()._repr_html_()
+        return [Cells(["formula"], formulas, list(self.models), text=1), *super()._blocks()]
 
 
 def anova(*models: FittedModel, refit: bool = True) -> LikelihoodRatioTable:

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .call import check_threads
+from .document import Block, Document
 from .errors import ArgumentError, ConvergenceError, DataError
 from .fitted import FittedModel
 from .parameters import covariance_parameters, scale_parameters
@@ -37,7 +38,7 @@ CHUNK = 2**24  # simulated numbers held at a time for a statistic in Python (128
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Bootstrap:
+class Bootstrap(Document):
     """Replicates of a parametric bootstrap, made by `mm.bootstrap`.
 
     Every replicate is kept: singular ones with their estimates, ones that failed as NaN with a
@@ -173,9 +174,8 @@ class Bootstrap:
     def __str__(self) -> str:
         return str(self.summary())
 
-    def _repr_html_(self) -> str:
-        html: str = self.summary()._repr_html_()
-        return html
+    def _blocks(self) -> list[Block]:
+        return self.summary()._blocks()
 
     def __repr__(self) -> str:
         return (

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .call import check_threads
 from .distributions import chi2_upper
+from .document import PrintedDocument
 from .errors import ArgumentError
 from .fitted import FittedModel
 from .generalised import Generalised
@@ -27,7 +28,7 @@ CHUNK = 2**24  # simulated numbers held at a time (128 MB)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class BootstrapLRT:
+class BootstrapLRT(PrintedDocument):
     """A likelihood-ratio test whose null distribution was simulated.
 
     Attributes

@@ -20,6 +20,7 @@ from .columns import names_given
 from .ddf import describe
 from .design_table import check_counts
 from .distributions import binomial_interval, check_level
+from .document import Block, Document
 from .errors import ArgumentError
 from .fitted import FittedModel
 from .planned_design import simulate_design
@@ -46,7 +47,7 @@ LEVEL = 0.95  # of the intervals of the power
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Power:
+class Power(Document):
     """Simulated power at one or several settings of a design, made by `mm.power`.
 
     Attributes
@@ -133,8 +134,8 @@ class Power:
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        return self._table()._repr_html_()
+    def _blocks(self) -> list[Block]:
+        return self._table()._blocks()
 
 
 def power(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from .call import check_threads, optimize, optimize_generalised
 from .columns import names_given
 from .distributions import check_level, normal_quantile
+from .document import PrintedDocument
 from .errors import ArgumentError, ConvergenceError, DataError
 from .generalised import Generalised
 from .lrt import by_ml
@@ -67,7 +68,7 @@ class Side:
 
 
 @dataclass(frozen=True, eq=False)
-class Profile:
+class Profile(PrintedDocument):
     """Likelihood profiles of a model, `m.profile()`.
 
     Attributes

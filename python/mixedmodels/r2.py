@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from .bootstrap_intervals import interval_text, percentile_intervals
+from .document import PrintedDocument
 from .residual_variance import ResidualVariance
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ __all__ = ["RSquared", "r_squared"]
 
 
 @dataclass(frozen=True, eq=False)
-class RSquared:
+class RSquared(PrintedDocument):
     """R² of a model, `m.r2()`.
 
     Attributes

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .document import PrintedDocument
 from .errors import ArgumentError
 from .lrt import ROUNDING
 from .model import LinearMixedModel
@@ -40,7 +41,7 @@ EQUAL = 1e-10  # eigenvalues this near, relative to the largest, are equal
 
 
 @dataclass(frozen=True, eq=False)
-class ExactRLRT:
+class ExactRLRT(PrintedDocument):
     """An exact restricted likelihood-ratio test of a variance of zero.
 
     Attributes

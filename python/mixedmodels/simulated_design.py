@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from .call import Call
 from .design_table import Recipe, Rows, check_counts
+from .document import PrintedDocument
 from .draws import draw_responses
 from .errors import DataError, MixedModelsWarning
 from .expression import Name
@@ -37,7 +38,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SimulatedDesign:
+class SimulatedDesign(PrintedDocument):
     """A design with its parameters, made by `mm.simulate_design`; responses are drawn from it.
 
     Attributes

@@ -1,5 +1,5 @@
-"""The looks of a summary: text as lme4's and R's print, and HTML. Computes nothing (see
-summarize.py)."""
+"""The looks of a summary: text as lme4's and R's print, and the blocks of HTML, markdown and LaTeX.
+Computes nothing (see summarize.py)."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from .document import Block, Document, Formula, Heading, Notes, Paragraph
 from .summary_parts import (
     DIGITS,
-    call_html,
     call_text,
-    coefficients_html,
+    coefficients_cells,
     coefficients_text,
-    correlation_html,
+    correlation_blocks,
     correlation_text,
-    criteria_html,
+    criteria_cells,
     criteria_text,
     notes_text,
-    quantiles_html,
+    quantiles_cells,
     quantiles_text,
-    random_effects_html,
+    random_effects_cells,
     random_effects_text,
 )
-from .text import decimals, escape, notes_html, p_values
+from .text import decimals, p_values
 from .varcorr import VarCorr
 
 __all__ = ["LinearMixedSummary", "LinearSummary", "MixedSummary"]
@@ -38,7 +38,7 @@ TESTS = {
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class MixedSummary:
+class MixedSummary(Document):
     """What the summaries of mixed models share; `str()` reads as lme4's print, `.coefficients` is
     the table.
 
@@ -87,20 +87,22 @@ class MixedSummary:
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        parts = [
-            f"<h4>{escape(self.title)}</h4>",
-            *(f"<p>{escape(line.strip())}</p>" for line in self._details),
-            call_html(self.formula, self.data),
-            criteria_html(self.criteria),
-            "<h5>Scaled residuals</h5>" + quantiles_html(self.scaled_residuals),
-            "<h5>Random effects</h5>" + random_effects_html(self.varcorr),
-            f"<p>{escape(self._counts)}</p>",
-            "<h5>Fixed effects</h5>" + coefficients_html(self.coefficients),
-            correlation_html(self.correlation),
-            notes_html(self.notes),
+    def _blocks(self) -> list[Block]:
+        return [
+            Heading(self.title),
+            *(Paragraph(line.strip()) for line in self._details),
+            Formula(self.formula, self.data),
+            criteria_cells(self.criteria),
+            Heading("Scaled residuals", 2),
+            quantiles_cells(self.scaled_residuals),
+            Heading("Random effects", 2),
+            random_effects_cells(self.varcorr),
+            Paragraph(self._counts),
+            Heading("Fixed effects", 2),
+            coefficients_cells(self.coefficients),
+            *correlation_blocks(self.correlation),
+            Notes(self.notes),
         ]
-        return f'<div class="mixedmodels-summary">{"".join(parts)}</div>'
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -120,7 +122,7 @@ class LinearMixedSummary(MixedSummary):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class LinearSummary:
+class LinearSummary(Document):
     """Summary of an ordinary regression; `str()` reads as R's summary(lm)."""
 
     formula: str | None
@@ -169,13 +171,14 @@ class LinearSummary:
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        parts = [
-            "<h4>Linear regression by least squares</h4>",
-            call_html(self.formula, self.data),
-            f"<h5>{self._residuals_title}</h5>" + quantiles_html(self.residuals),
-            "<h5>Coefficients</h5>" + coefficients_html(self.coefficients.drop(columns="df")),
-            "<p>" + escape(self._foot).replace("\n", "<br>") + "</p>",
-            notes_html(self.notes),
+    def _blocks(self) -> list[Block]:
+        return [
+            Heading("Linear regression by least squares"),
+            Formula(self.formula, self.data),
+            Heading(self._residuals_title, 2),
+            quantiles_cells(self.residuals),
+            Heading("Coefficients", 2),
+            coefficients_cells(self.coefficients.drop(columns="df")),
+            Paragraph(self._foot.replace("\t", " ")),
+            Notes(self.notes),
         ]
-        return f'<div class="mixedmodels-summary">{"".join(parts)}</div>'

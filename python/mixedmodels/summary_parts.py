@@ -1,4 +1,4 @@
-"""Pieces of summaries as text and HTML, as lme4 and R print them; computes nothing."""
+"""Pieces of summaries as text and as blocks, as lme4 and R print them; computes nothing."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ import textwrap
 import numpy as np
 import pandas as pd
 
+from .document import Block, Cells, Heading
 from .text import (
     LEGEND,
     abbreviate,
     decimals,
-    escape,
-    html_table,
     left_table,
     p_value_column,
     pad,
@@ -24,18 +23,17 @@ from .varcorr import TermCovariance, VarCorr
 
 __all__ = [
     "DIGITS",
-    "call_html",
     "call_text",
-    "coefficients_html",
+    "coefficients_cells",
     "coefficients_text",
-    "correlation_html",
+    "correlation_blocks",
     "correlation_text",
-    "criteria_html",
+    "criteria_cells",
     "criteria_text",
     "notes_text",
-    "quantiles_html",
+    "quantiles_cells",
     "quantiles_text",
-    "random_effects_html",
+    "random_effects_cells",
     "random_effects_text",
 ]
 
@@ -163,35 +161,30 @@ def notes_text(notes: tuple[str, ...]) -> str:
     return "\n".join(textwrap.fill(note, 92, subsequent_indent="  ") for note in notes)
 
 
-# --- HTML ---
+# --- Blocks ---
 
 
-def call_html(formula: str | None, data: str) -> str:
-    what = f"<code>{escape(formula)}</code>" if formula else "fitted from arrays"
-    return f"<p>{what}<br>{escape(data)}</p>"
+def criteria_cells(criteria: dict[str, float]) -> Cells:
+    return Cells(list(criteria), [_criteria_cells(criteria)])
 
 
-def criteria_html(criteria: dict[str, float]) -> str:
-    return html_table(list(criteria), [_criteria_cells(criteria)])
+def quantiles_cells(quantiles: pd.Series[float]) -> Cells:
+    return Cells([str(n) for n in quantiles.index], [_quantile_cells(quantiles)])
 
 
-def quantiles_html(quantiles: pd.Series[float]) -> str:
-    return html_table([str(n) for n in quantiles.index], [_quantile_cells(quantiles)])
-
-
-def random_effects_html(varcorr: VarCorr) -> str:
-    """The table of variances, standard deviations and correlations, as HTML."""
+def random_effects_cells(varcorr: VarCorr) -> Cells:
+    """The table of variances, standard deviations and correlations."""
     header, rows = _random_effects_rows(varcorr)
-    return html_table(header[1:], [row[1:] for row in rows], [row[0] for row in rows], text=1)
+    return Cells(header[1:], [row[1:] for row in rows], [row[0] for row in rows], text=1)
 
 
-def coefficients_html(table: pd.DataFrame) -> str:
+def coefficients_cells(table: pd.DataFrame) -> Cells:
     columns = _coefficient_cells(table)
     rows = [list(row) for row in zip(*columns, strict=True)]
-    return html_table([str(c) for c in table.columns], rows, [str(n) for n in table.index])
+    return Cells([str(c) for c in table.columns], rows, [str(n) for n in table.index])
 
 
-def correlation_html(correlation: pd.DataFrame) -> str:
+def correlation_blocks(correlation: pd.DataFrame) -> list[Block]:
     if not 2 <= len(correlation) <= MAX_CORRELATIONS:
-        return ""
-    return "<h5>Correlation of fixed effects</h5>" + html_table(*_correlation_rows(correlation))
+        return []
+    return [Heading("Correlation of fixed effects", 2), Cells(*_correlation_rows(correlation))]

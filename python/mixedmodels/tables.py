@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .text import decimals, escape, html_table, notes_html, p_values, right_table
+from .document import Block, Cells, Document
+from .text import decimals, p_values, right_table
 
 __all__ = ["ResultTable"]
 
@@ -20,10 +21,12 @@ COUNTS = ("npar", "Df", "NumDF", "num_df", "nobs")
 P_VALUES = ("Pr(", "p_value", "p.value")
 
 
-class ResultTable(pd.DataFrame):
+class ResultTable(Document, pd.DataFrame):  # type: ignore[misc]  # to_markdown, to_latex
     """A DataFrame with a `title`, stated above it when printed, and `notes` below it.
 
     Arithmetic, selection and copies give plain DataFrames: a part of the table is not the table.
+    `to_markdown()` and `to_latex()` are of what is printed; pandas' own are those of
+    `pd.DataFrame(table)`.
     """
 
     _metadata = ["title", "notes"]  # noqa: RUF012 (pandas's own protocol)
@@ -65,11 +68,15 @@ class ResultTable(pd.DataFrame):
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
+    def _blocks(self) -> list[Block]:
         header = [str(c) for c in self.columns]
-        title = f"<p>{escape(self.title)}</p>" if self.title else ""
-        table = html_table(header, self._cells(), self._names())
-        return title + table + notes_html(self.notes)
+        return [Cells(header, self._cells(), self._names(), self._text, self.title, self.notes)]
+
+    @property
+    def _text(self) -> int:
+        """How many columns, from the left, are words."""
+        numeric = [pd.api.types.is_numeric_dtype(self.iloc[:, j]) for j in range(self.shape[1])]
+        return numeric.index(True) if True in numeric else len(numeric)
 
 
 def _format(name: str, values: pd.Series[Any]) -> list[str]:

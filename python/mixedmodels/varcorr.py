@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .document import Block, Document
+
 if TYPE_CHECKING:
     from .model_matrix import TermInfo
 
@@ -57,7 +59,7 @@ class TermCovariance:
         return np.where(np.isnan(corr), np.nan, np.clip(corr, -1.0, 1.0))
 
 
-class VarCorr:
+class VarCorr(Document):
     """Variance components of a fitted model, `m.varcorr`.
 
     `m.varcorr["g"]` is the covariance matrix of everything that varies by g, a DataFrame (q, q).
@@ -156,10 +158,10 @@ class VarCorr:
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        from .summary_parts import random_effects_html
+    def _blocks(self) -> list[Block]:
+        from .summary_parts import random_effects_cells
 
-        return random_effects_html(self)
+        return [random_effects_cells(self)]
 
 
 def _rows(term: TermCovariance) -> Iterator[tuple[str, str, str | None, float, float]]:
