@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .fit import lm, lmer, lmer_arrays
     from .generalised_fit import glm, glmer
     from .generalised_model import GeneralizedLinearMixedModel, GeneralizedLinearModel
+    from .influence_by_group import Influence
     from .lrt import BoundaryWarning, LikelihoodRatioTable, anova
     from .model import LinearMixedModel, LinearModel
     from .optimiser_comparison import OptimizerComparison, all_fit
@@ -63,6 +64,7 @@ __all__ = [
     "FormulaError",
     "GeneralizedLinearMixedModel",
     "GeneralizedLinearModel",
+    "Influence",
     "InsufficientMemoryError",
     "InternalError",
     "LikelihoodRatioTable",
@@ -110,6 +112,7 @@ _LAZY = {
     "Control": "control",
     "GeneralizedLinearMixedModel": "generalised_model",
     "GeneralizedLinearModel": "generalised_model",
+    "Influence": "influence_by_group",
     "LikelihoodRatioTable": "lrt",
     "LinearMixedModel": "model",
     "LinearModel": "model",

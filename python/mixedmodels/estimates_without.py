@@ -100,13 +100,13 @@ def by_refits(
     beta, vcov = arrays["beta"], arrays["vcov"]
     kept = ~np.isnan(np.asarray(model._fit.beta))
     change = (np.asarray(model._fit.beta) - beta)[:, kept]
-    own, without = model._vcov[np.ix_(kept, kept)], vcov[:, kept][:, :, kept]
+    own, without = model.sigma * model._root, vcov[:, kept][:, :, kept]  # C = own own'
     known = np.isfinite(without).all(axis=(1, 2)) & np.isfinite(change).all(axis=1)
     length, reduced, ratio = (np.full(len(beta), np.nan) for _ in range(3))
-    length[known] = np.sum(change[known] * np.linalg.solve(own, change[known].T).T, axis=1)
+    length[known] = np.sum(np.linalg.solve(own, change[known].T) ** 2, axis=0)
     solved = np.linalg.solve(without[known], change[known][:, :, None])[:, :, 0]
     reduced[known] = np.sum(change[known] * solved, axis=1)
-    logs = np.linalg.slogdet(without[known])[1] - np.linalg.slogdet(own)[1]
+    logs = np.linalg.slogdet(without[known])[1] - 2 * np.linalg.slogdet(own)[1]
     ratio[known] = np.exp(logs)
     messages = [
         text or (None if fine else UNDETERMINED)
