@@ -30,7 +30,7 @@ $(BIN)/.installed: pyproject.toml | tools
 setup: tools $(BIN)/.installed ## .venv with everything, extension compiled and installed
 	@$(BIN)/maturin develop --release --quiet --skip-install
 
-demo: setup ## the clinic tutorial on its own data
+demo: setup ## the clinic tutorial on its own data, with its pictures
 	$(BIN)/python examples/clinic_tutorial.py
 
 test: test-rust test-python ## Rust and Python tests

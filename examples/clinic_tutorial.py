@@ -2,20 +2,27 @@
 
 A tutorial in seven steps on simulated data: 300 patients in 15 clinics. Run it with `make demo`, or
 
-    python examples/clinic_tutorial.py
+    python examples/clinic_tutorial.py [folder for its pictures]
 """
 
 from __future__ import annotations
 
+import sys
 import textwrap
 import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 import mixedmodels as mm
 
+PICTURES = Path(__file__).parent / "pictures"
 
-def main() -> None:
+
+def main(folder: Path | None = None) -> None:
+    """Print the tutorial; write its pictures too where a folder is given."""
     data = mm.datasets.load("anxiety")
     look_at_the_data(data)
     ordinary = ordinary_regression(data)
@@ -24,6 +31,8 @@ def main() -> None:
     likelihood_ratio_test(intercepts, slopes)
     clinic_effects(slopes)
     results(slopes, intercepts)
+    if folder is not None:
+        write(pictures(ordinary, intercepts, slopes), folder)
 
 
 def look_at_the_data(data: pd.DataFrame) -> None:
@@ -172,6 +181,47 @@ def results(slopes: mm.LinearMixedModel, intercepts: mm.LinearMixedModel) -> Non
     )
 
 
+def pictures(
+    ordinary: mm.LinearModel, intercepts: mm.LinearMixedModel, slopes: mm.LinearMixedModel
+) -> dict[str, tuple[str, Callable[[], Any]]]:
+    """File name → what it shows, and how it is drawn."""
+    models, names = [intercepts, slopes], ["ordinary", "intercepts", "intercepts and slopes"]
+    plot = slopes.plot
+    return {
+        "clinics": ("the data, one regression line per clinic", plot.groups),
+        "means": ("mean anxiety by clinic against the grand mean", plot.means),
+        "ranef": ("the clinics' departures from the average, with intervals", plot.ranef),
+        "ranef_qq": ("are these departures normal?", plot.ranef_qq),
+        "residuals": ("residuals against fitted values, with a smoother", plot.residuals),
+        "qq": ("are the residuals normal?", plot.qq),
+        "shrinkage": ("from each clinic's own estimate to the model's", plot.shrinkage),
+        "effect": ("anxiety by sessions in the average clinic", plot.effects),
+        "forest": (
+            "the effect of a session in the three models",
+            lambda: ordinary.plot.forest(models, names),
+        ),
+        "profile": ("likelihood profiles of all parameters", plot.profile),
+    }
+
+
+def write(drawn: dict[str, tuple[str, Callable[[], Any]]], folder: Path) -> None:
+    title("The pictures")
+    try:
+        import matplotlib
+    except ImportError:
+        say("They need matplotlib: pip install 'mixedmodels[plot]'.")
+        return
+    matplotlib.use("Agg")  # files, no windows
+    from matplotlib import pyplot
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, (caption, plot) in drawn.items():
+        plot().figure.savefig(folder / f"{name}.png", dpi=150)
+        pyplot.close("all")
+        print(f"  {name + '.png':<15} {caption}")
+    print(f"\nin {folder.resolve()}\n")
+
+
 def title(text: str) -> None:
     print(f"\n{text}\n{'=' * len(text)}\n")
 
@@ -185,4 +235,4 @@ def show(what: object) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURES)

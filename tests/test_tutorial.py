@@ -1,14 +1,17 @@
-"""The tutorial runs without plots and prints the numbers it is known by."""
+"""The tutorial runs without plots, prints the numbers it is known by, and draws its pictures."""
 
 from __future__ import annotations
 
 import functools
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import mixedmodels as mm
 
 SCRIPT = Path(__file__).parents[1] / "examples" / "clinic_tutorial.py"
 
@@ -80,3 +83,22 @@ def test_numbers(part: str) -> None:
 
 def test_lines_fit_a_terminal() -> None:
     assert max(len(line) for line in output().splitlines()) <= 100
+
+
+def test_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Some of them; test_plots_*.py draw the others."""
+    pytest.importorskip("matplotlib")
+    module = runpy.run_path(str(SCRIPT))
+    data = mm.datasets.load("anxiety")
+    formula = "anxiety ~ therapy_sessions"
+    models = (
+        mm.lm(formula, data),
+        mm.lmer(f"{formula} + (1 | clinic)", data),
+        mm.lmer(f"{formula} + (therapy_sessions | clinic)", data),
+    )
+    drawn = module["pictures"](*models)
+    some = {name: drawn[name] for name in ("means", "ranef", "forest")}
+    module["write"](some, tmp_path / "pictures")
+    written = sorted(path.name for path in (tmp_path / "pictures").iterdir())
+    assert written == ["forest.png", "means.png", "ranef.png"]
+    assert str(tmp_path) in capsys.readouterr().out
