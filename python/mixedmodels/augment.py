@@ -14,6 +14,7 @@ from .errors import DataError
 from .generalised import Generalised
 from .leverage import distances, sigma_without, standardised
 from .rows import linear_part
+from .variables_used import names_used
 
 if TYPE_CHECKING:
     from .fitted import FittedModel
@@ -97,13 +98,7 @@ def columns_used(model: FittedModel) -> pd.DataFrame:
     m, call = model._matrices, model._call
     if m.spec is None or call.data is None:
         return _on_rows(model, pd.DataFrame(index=m.full_index))
-    formula = m.spec.formula
-    sides = (formula.fixed, *(term.columns for term in formula.random))
-    expressions = [v for side in sides for v in side.variables]
-    expressions += [part for term in formula.random for part in term.group]
-    expressions += [*formula.offsets, *([formula.response] if formula.response else [])]
-    used = {name for expression in expressions for name in expression.names()}
-    used |= {given for given in (call.weights, call.offset) if isinstance(given, str)}
+    used = names_used(m.spec.formula, call)
     frame = _on_rows(model, to_pandas(call.data, used))
     if model._new_response is not None:  # of refit(y), not the table's
         response = m.response_name

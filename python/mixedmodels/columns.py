@@ -16,6 +16,7 @@ import pandas as pd
 from .errors import ArgumentError, DataError
 from .factors import Factor, factorise
 from .lazy import lazy
+from .no_rows import NoRows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -208,6 +209,8 @@ class Table:
     """
 
     def __init__(self, data: Any):
+        if isinstance(data, NoRows):
+            data.refuse()
         self._mapping: Mapping[str, Any] | None = data if isinstance(data, Mapping) else None
         self._frame = None if self._mapping is not None else _narwhal(data)
         self._native = data

@@ -37,6 +37,7 @@ from .lean_model import LeanModel, load_lean, put_back, save_lean
 from .model import LinearMixedModel, LinearModel
 from .model_frame import model_frame
 from .model_matrix import ModelMatrices, model_matrices
+from .no_rows import NoRows
 from .saved_arrays import SavedArrays, load_arrays, save_arrays
 from .saved_call import SavedCall, check_context, load_call, save_call
 from .saved_spec import SavedSpec, load_spec, save_spec
@@ -258,7 +259,8 @@ def _lean(saved: SavedModel, context: Context | None) -> FittedModel:
     assert saved.lean is not None
     if saved.full is not None or (saved.spec is None) != (saved.formula is None):
         refuse("it has parts that exclude each other")
-    call = load_call(saved.call, None, context, with_rows=False)
+    data = None if saved.formula is None else NoRows()
+    call = load_call(saved.call, data, context, with_rows=False)
     spec = None
     if saved.spec is not None and saved.formula is not None:
         spec = load_spec(saved.spec, saved.formula, call.contrasts, call.context or {})
