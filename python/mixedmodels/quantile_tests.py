@@ -10,6 +10,7 @@ response's statistic among the k others is an exact p-value but for the paramete
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from .text import escape, html_table, right_table
 if TYPE_CHECKING:
     from .fitted import FittedModel
 
-__all__ = ["QuantileTests", "SimulationTest", "quantile_tests"]
+__all__ = ["QuantileTests", "Ranked", "SimulationTest", "quantile_tests"]
 
 Array = NDArray[np.float64]
 Ranks = NDArray[np.int32]
@@ -116,23 +117,55 @@ def quantile_tests(
     model: FittedModel, nsim: int = 250, seed: int = 0, *, use_u: bool = False
 ) -> QuantileTests:
     """Documented at `Diagnosis.quantile_tests`."""
-    rows = _rows(model.nobs)
-    y = observed(model)[rows, None]
-    # a copy of the rows tested: the simulated block itself is let go
-    simulations = [block[rows].copy() for block in simulated(model, nsim, seed, use_u)]
-    responses = np.concatenate([y, *simulations], axis=1)
-    below, ties = _ranks(responses)
-    zeros = None
-    if discrete(model):
-        zeros = _two_sided((responses == 0).sum(axis=0))
+    ranked = Ranked.of(model, nsim, seed, use_u)
+    below, ties = ranked.below, ranked.ties
+    counted = discrete(model)
     return QuantileTests(
-        uniformity=_upper(_distances(below, ties, uniforms(model.nobs, seed)[rows], seed)),
-        dispersion=_two_sided(_spreads(responses)),
+        uniformity=_upper(np.array([_distance(column) for column in ranked.residuals()])),
+        dispersion=_two_sided(_spreads(ranked.responses)),
         outliers=_upper(((ties == 1) & ((below == 0) | (below == nsim))).sum(axis=0)),
-        zeros=zeros,
+        zeros=_two_sided((ranked.responses == 0).sum(axis=0)) if counted else None,
         nsim=nsim,
-        nobs=len(rows),
+        nobs=len(ranked.rows),
     )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Ranked:
+    """The observed response (the first column) and the simulated ones, ranked within rows.
+
+    Attributes
+    ----------
+    rows
+        The rows tested, shape (n,).
+    responses, below, ties
+        Shape (n, nsim + 1): values, how many of the row's are below each, and how many equal it.
+    """
+
+    rows: NDArray[np.intp]
+    responses: Array
+    below: Ranks
+    ties: Ranks
+    _uniforms: Array
+    _seed: int
+
+    @classmethod
+    def of(cls, model: FittedModel, nsim: int, seed: int, use_u: bool) -> Ranked:
+        rows = _rows(model.nobs)
+        y = observed(model)[rows, None]
+        # a copy of the rows tested: the simulated block itself is let go
+        simulations = [block[rows].copy() for block in simulated(model, nsim, seed, use_u)]
+        responses = np.concatenate([y, *simulations], axis=1)
+        v = uniforms(model.nobs, seed)[rows]
+        return cls(rows, responses, *_ranks(responses), v, seed)
+
+    def residuals(self) -> Iterator[Array]:
+        """The quantile residuals of each response, shape (n,), those of the observed one first."""
+        n, k = self.below.shape
+        generator = np.random.default_rng([self._seed, 1])  # not the stream of the first column's
+        for j in range(k):
+            v = self._uniforms if j == 0 else generator.random(n)
+            yield (self.below[:, j] + v * self.ties[:, j]) / k
 
 
 def _rows(n: int) -> NDArray[np.intp]:
@@ -169,17 +202,11 @@ def _runs(ordered: Array) -> tuple[Ranks, Ranks]:
     return first.astype(np.int32), (last - first + 1).astype(np.int32)
 
 
-def _distances(below: Ranks, ties: Ranks, v: Array, seed: int) -> Array:
-    """Kolmogorov's distance of each response's quantile residuals from the uniform distribution."""
-    n, k = below.shape
-    generator = np.random.default_rng([seed, 1])  # v has broken the ties of the first column
-    grid = np.arange(n + 1) / n
-    distances = np.empty(k)
-    for j in range(k):
-        uniform = v if j == 0 else generator.random(n)
-        residuals = np.sort((below[:, j] + uniform * ties[:, j]) / k)
-        distances[j] = max((grid[1:] - residuals).max(), (residuals - grid[:-1]).max())
-    return distances
+def _distance(residuals: Array) -> float:
+    """Kolmogorov's distance from the uniform distribution."""
+    grid = np.arange(len(residuals) + 1) / len(residuals)
+    ordered = np.sort(residuals)
+    return float(max((grid[1:] - ordered).max(), (ordered - grid[:-1]).max()))
 
 
 def _spreads(responses: Array) -> Array:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from .data_plots import DataPlots
 from .inference_plots import InferencePlots
+from .quantile_plots import QuantilePlots
 from .random_effect_plots import RandomEffectPlots
 from .residual_plots import ResidualPlots
 
 __all__ = ["Plots"]
 
 
-class Plots(DataPlots, InferencePlots, ResidualPlots, RandomEffectPlots):
+class Plots(DataPlots, InferencePlots, ResidualPlots, QuantilePlots, RandomEffectPlots):
     """The plots of one model, `m.plot`."""
