@@ -45,6 +45,7 @@ class Axis:
     name: str
     values: Any  # an array or pandas array of the column's own kind, one value a level
     codes: NDArray[np.intp] | None  # of the rows used among `values`, -1: none; None: a covariate
+    is_factor: bool = False  # not a covariate with two values
 
     def __len__(self) -> int:
         return len(self.values)
@@ -261,7 +262,7 @@ def _factor_axis(column: Column, rows: NDArray[Any] | None, wanted: list[Any] | 
         )
     else:
         values = factor.levels.take(used).to_numpy()
-    return Axis(column.name, values, position[codes])
+    return Axis(column.name, values, position[codes], is_factor=True)
 
 
 def _combinations(sizes: Sequence[int]) -> list[NDArray[np.intp]]:

@@ -65,7 +65,7 @@ def find_predictor(model: FittedModel, name: str | None, *, random: bool = False
         raise ArgumentError(f"predictor: {not_a_variable(name, list(columns))}")
     if name is None:
         name = _default(model, named_columns(spec, Table(data)))
-    axis = reference_axis(model, name, random)
+    axis = reference_grid(model, random=random).axes[name]
     return _predictor(model, columns[name], axis)
 
 
@@ -83,14 +83,8 @@ def _default(model: FittedModel, columns: dict[str, Column]) -> str:
     return (numbers or found)[0]
 
 
-def reference_axis(model: FittedModel, name: str, random: bool) -> Axis:
-    """The variable as the reference grid has it: a number, or a factor with its levels."""
-    return reference_grid(model, random=random).axes[name]
-
-
 def _predictor(model: FittedModel, column: Column, axis: Axis) -> Predictor:
-    is_number = column.kind not in ("text", "category", "boolean")
-    if is_number and (axis.codes is None or axis.values.dtype.kind == "f"):
+    if not axis.is_factor:
         return Predictor(column.name, kept_rows(model, column.numeric), None)
     labels = np.array([level_label(value) for value in axis.values], dtype=object)
     assert axis.codes is not None
