@@ -44,6 +44,7 @@ class EstimatesWithout:
 
 
 def by_deletion(model: FittedModel, clusters: Clusters | None) -> EstimatesWithout:
+    """At the θ of the fit."""
     if clusters is None:
         deletion, count = delete_rows(model), np.ones(model.nobs, dtype=np.intp)
     else:
@@ -53,7 +54,7 @@ def by_deletion(model: FittedModel, clusters: Clusters | None) -> EstimatesWitho
     std_error = np.full((len(count), len(beta)), np.nan)
     without = np.tile(beta, (len(count), 1))
     kept = ~np.isnan(beta)
-    sigma = _sigma_without(model, deletion, count)
+    sigma, own = _sigma_without(model, deletion, count), model.sigma
     without[:, kept] -= deletion.change
     std_error[:, kept] = sigma[:, None] * np.sqrt(deletion.variances)
     lost = np.isnan(deletion.length)
@@ -62,9 +63,9 @@ def by_deletion(model: FittedModel, clusters: Clusters | None) -> EstimatesWitho
         std_error=std_error,
         theta=np.tile(model._fit.theta, (len(count), 1)),
         sigma=sigma,
-        length=deletion.length / model.sigma**2,
-        reduced_length=deletion.reduced_length / sigma**2,
-        covratio=deletion.determinant * (sigma / model.sigma) ** (2 * int(model._fit.rank)),
+        length=deletion.length / own**2,
+        reduced_length=deletion.reduced_length / np.where(sigma > 0, sigma, np.nan) ** 2,
+        covratio=deletion.determinant * (sigma / own) ** (2 * int(model._fit.rank)),
         singular=np.full(len(count), bool(model._fit.singular)),
         messages=[UNDETERMINED if gone else None for gone in lost],
     )
@@ -96,6 +97,7 @@ def _require_apart(model: FittedModel, clusters: Clusters) -> None:
 def by_refits(
     model: FittedModel, clusters: Clusters | None, n_threads: int | None
 ) -> EstimatesWithout:
+    """θ too is that of the rows left."""
     arrays = _estimates(model, clusters, n_threads)
     beta, vcov = arrays["beta"], arrays["vcov"]
     kept = ~np.isnan(np.asarray(model._fit.beta))

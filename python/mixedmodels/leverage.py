@@ -12,7 +12,7 @@ the row (Pregibon 1981, Ann. Stat. 9, 705-724).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,6 @@ __all__ = [
     "dfbetas",
     "distances",
     "independent",
-    "leverages",
     "require_fixed_effects",
     "rstandard",
     "rstudent",
@@ -62,11 +61,11 @@ def rstandard(model: FittedModel) -> pd.Series[float]:
     return model._on_rows(standardised(model), "rstandard")
 
 
-def standardised(model: FittedModel) -> Array:
-    """(nobs,)"""
+def standardised(model: FittedModel, type: Literal["deviance", "pearson"] = "deviance") -> Array:
+    """r/(σ√(1 − h)), (nobs,)."""
     with np.errstate(invalid="ignore", divide="ignore"):
         spread = model.sigma * np.sqrt(independent(model._leverages))
-        return _finite(model._residuals("deviance") / spread)
+        return _finite(model._residuals(type) / spread)
 
 
 def rstudent(model: FittedModel) -> pd.Series[float]:
@@ -116,14 +115,9 @@ def _ordinary_dfbetas(model: FittedModel) -> Array:
 
 def sigma_without(model: FittedModel) -> Array:
     """σ₍ᵢ₎ of an ordinary regression, (nobs,), of a generalised one from its deviance residuals."""
-    squares = model._residuals("deviance") ** 2
+    squares, df = model._residuals("deviance") ** 2, model.nobs - int(model._fit.rank) - 1
     left = squares.sum() - squares / independent(model._leverages)
-    return np.asarray(np.sqrt(np.maximum(left, 0.0) / (model.nobs - int(model._fit.rank) - 1)))
-
-
-def leverages(model: FittedModel) -> Array:
-    """h, (nobs,)."""
-    return model._leverages
+    return np.asarray(np.sqrt(np.maximum(left, 0.0) / (df if df > 0 else np.nan)))
 
 
 def independent(h: Array) -> Array:

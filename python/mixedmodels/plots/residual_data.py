@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from ..distributions import normal_quantile
 from ..errors import ArgumentError, DataError
 from ..generalised import Generalised
-from ..leverage import independent, leverages
+from ..leverage import distances
+from ..leverage import standardised as divided_by_spread
 from ..quantile_residuals import quantile_residuals
 from ..rows import kept_rows
 from .bands import Band, normal_band, normal_scores, order_statistics
@@ -66,10 +67,8 @@ def scale_location(model: FittedModel) -> tuple[pd.DataFrame, Smooth]:
 
 def by_leverage(model: FittedModel) -> pd.DataFrame:
     """leverage, residual (standardised Pearson), cooks_distance."""
-    h, r = leverages(model), standardised(model, "pearson")
-    rank = int(model._fit.rank) or np.nan  # without fixed effects there is no such distance
-    distance = r**2 * h / (independent(h) * rank)
-    return _frame(model, leverage=h, residual=r, cooks_distance=distance)
+    h, r = model._leverages, standardised(model, "pearson")
+    return _frame(model, leverage=h, residual=r, cooks_distance=distances(model))
 
 
 def quantiles(model: FittedModel, type: Standardised, band: Band, level: float) -> pd.DataFrame:
@@ -80,7 +79,8 @@ def quantiles(model: FittedModel, type: Standardised, band: Band, level: float) 
     n = len(order)
     ranks = order_statistics(n)
     drawn = order[ranks.astype(np.intp) - 1]
-    low, high = normal_band(ranks, n, level, band)
+    # quantile residuals are not divided by an estimate of their spread
+    low, high = normal_band(ranks, n, level, band, standardised=type != "quantile")
     columns = {
         "theoretical": normal_scores(ranks, n),
         "residual": values[drawn],
@@ -113,14 +113,13 @@ def standardised(model: FittedModel, type: Standardised) -> Array:
     if type == "quantile":
         nsim = int(np.clip(SIMULATED // model.nobs, 10, 250))
         return _used(model, normal_quantile(quantile_residuals(model, nsim, use_u=True)))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        values = model._residuals(type) / (model.sigma * np.sqrt(independent(leverages(model))))
+    values = divided_by_spread(model, type)
     if not np.isfinite(values).any():
         raise DataError(
             "no residual can be standardised: the model has a coefficient for every row and fits "
             "each exactly; use fewer terms"
         )
-    return np.asarray(values)
+    return values
 
 
 def _used(model: FittedModel, values: Array) -> Array:
