@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .influence_by_group import Influence
     from .lrt import BoundaryWarning, LikelihoodRatioTable, anova
     from .model import LinearMixedModel, LinearModel
+    from .model_comparison import ComparisonTable, compare
     from .optimiser_comparison import OptimizerComparison, all_fit
     from .parametric_bootstrap import Bootstrap, bootstrap
     from .parametric_lrt import BootstrapLRT, bootstrap_lrt
@@ -57,6 +58,7 @@ __all__ = [
     "Bootstrap",
     "BootstrapLRT",
     "BoundaryWarning",
+    "ComparisonTable",
     "Control",
     "ConvergenceError",
     "ConvergenceWarning",
@@ -88,6 +90,7 @@ __all__ = [
     "anova",
     "bootstrap",
     "bootstrap_lrt",
+    "compare",
     "datasets",
     "exact_rlrt",
     "families",
@@ -109,6 +112,7 @@ _LAZY = {
     "Bootstrap": "parametric_bootstrap",
     "BootstrapLRT": "parametric_lrt",
     "BoundaryWarning": "lrt",
+    "ComparisonTable": "model_comparison",
     "Control": "control",
     "GeneralizedLinearMixedModel": "generalised_model",
     "GeneralizedLinearModel": "generalised_model",
@@ -125,6 +129,7 @@ _LAZY = {
     "anova": "lrt",
     "bootstrap": "parametric_bootstrap",
     "bootstrap_lrt": "parametric_lrt",
+    "compare": "model_comparison",
     "exact_rlrt": "rlrt",
     "forest": "plots.forest",
     "glm": "generalised_fit",

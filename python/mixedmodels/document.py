@@ -57,6 +57,7 @@ class Cells:
     """A table: header, rows of strings, and the rows' names; its title, and the notes below it.
 
     The first `text` columns are words and stand left, numbers right.
+    A rule stands above the rows at `breaks`, but in markdown, which has none.
     """
 
     header: Sequence[str]
@@ -65,6 +66,7 @@ class Cells:
     text: int = 0
     title: str = ""
     notes: Sequence[str] = ()
+    breaks: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ def _html(block: Block) -> str:
         case Printed(text):
             return f"<pre>{escape(text)}</pre>"
     title = f"<p>{escape(block.title)}</p>" if block.title else ""
-    table = html_table(block.header, block.rows, block.names, block.text)
+    table = html_table(block.header, block.rows, block.names, block.text, block.breaks)
     return title + table + notes_html(block.notes)
 
 
@@ -162,7 +164,7 @@ def _latex(block: Block) -> str:
         case Printed(text):
             lines = [re.sub(" (?= )|^ ", "~", escape_latex(line)) for line in text.split("\n")]
             return rf"\texttt{{{LINE_END.join(lines)}}}"
-    table = latex_table(block.header, block.rows, block.names, block.text)
+    table = latex_table(block.header, block.rows, block.names, block.text, block.breaks)
     if not (block.title or block.notes):
         return f"\\begin{{center}}\n{table}\n\\end{{center}}"
     notes = [rf"\par\smallskip {{\footnotesize {escape_latex(note)}\par}}" for note in block.notes]

@@ -80,20 +80,22 @@ def latex_table(
     rows: Sequence[Sequence[str]],
     names: Sequence[str] | None = None,
     text: int = 0,
+    breaks: Sequence[int] = (),
 ) -> str:
-    """The same as a tabular with the rules of booktabs."""
+    """The same as a tabular with the rules of booktabs; one more above the rows at `breaks`."""
     lines, left = _with_names(header, rows, names, text)
     cells = [[escape_latex(cell.strip()) for cell in line] for line in lines]
     columns = len(cells[0])
     guarded = ["{}" if line[0].startswith(_STARTS) else "" for line in cells]
     joined = [g + " & ".join(line) + r" \\" for g, line in zip(guarded, cells, strict=True)]
+    body = [f"\\midrule\n{row}" if i in breaks else row for i, row in enumerate(joined[1:])]
     return "\n".join(
         [
             rf"\begin{{tabular}}{{{'l' * left}{'r' * (columns - left)}}}",
             r"\toprule",
             joined[0],
             r"\midrule",
-            *joined[1:],
+            *body,
             r"\bottomrule",
             r"\end{tabular}",
         ]

@@ -143,8 +143,10 @@ def html_table(
     rows: Sequence[Sequence[str]],
     names: Sequence[str] | None = None,
     text: int = 0,
+    breaks: Sequence[int] = (),
 ) -> str:
-    """The same as HTML: names and the first `text` columns left, numbers right."""
+    """The same as HTML: names and the first `text` columns left, numbers right; a rule above the
+    rows at `breaks`."""
     left, right = (f"text-align:{side};padding:.15em .6em" for side in ("left", "right"))
     right += ";white-space:nowrap"  # a number is not broken at its sign
     styles = [left if j < text else right for j in range(len(header))]
@@ -159,7 +161,8 @@ def html_table(
             f'<td style="{css}">{escape(cell.strip())}</td>'
             for css, cell in zip(styles, row, strict=True)
         )
-        body.append(f"<tr>{name}{cells}</tr>")
+        rule = ' style="border-top:1px solid"' if i in breaks else ""
+        body.append(f"<tr{rule}>{name}{cells}</tr>")
     return (
         '<table style="border-collapse:collapse;margin:.4em 0;font-variant-numeric:tabular-nums">'
         f'<thead style="border-bottom:1px solid"><tr>{stub}{head}</tr></thead>'
