@@ -103,6 +103,14 @@ def test_a_column_that_is_no_grouping_factor() -> None:
     agrees(m, found, 3, m.update(data=d[d["ward"] != 3]))
 
 
+def test_weights_and_an_offset() -> None:
+    rng = np.random.default_rng(2)
+    d = clinic.data().assign(w=rng.uniform(0.5, 2, 300), o=rng.normal(0, 2, 300))
+    m = mm.lmer(clinic.INTERCEPTS, d, weights="w", offset="o", REML=False)
+    agrees(m, m.influence("clinic"), "4", m.update(data=d[d["clinic"] != "4"]))
+    agrees(m, m.influence(), 17, m.update(data=d.drop(index=17)))
+
+
 def test_crossed_and_nested_factors() -> None:
     d = reference_data.load("Penicillin")
     m = mm.lmer("diameter ~ 1 + (1 | plate) + (1 | sample)", d)
@@ -166,6 +174,15 @@ def test_threads_do_not_change_a_bit() -> None:
     m = fitted("cbpp_laplace")
     one, two = (m.influence("herd", n_threads=k).to_frame() for k in (1, 2))
     pd.testing.assert_frame_equal(one, two, check_exact=True)
+
+
+def test_a_predictor_far_from_zero_costs_no_digits() -> None:
+    d = reference_data.load("sleepstudy")
+    m = mm.lmer("Reaction ~ year + (Days | Subject)", d.assign(year=d["Days"] + 1e5))
+    near = without("sleepstudy_rs_reml")
+    for method in ("exact", "fast"):
+        found = m.influence("Subject", method)
+        np.testing.assert_allclose(found.cooks_distance, near.cooks_distance, rtol=1e-7)
 
 
 # --- What cannot be had ---
