@@ -57,8 +57,7 @@ def find_clusters(
     ArgumentError
         None where there is no such factor; a column's name where the model has no table.
     DataError
-        The column does not exist, a label is missing, the length is wrong, or all rows have the
-        same label.
+        The column does not exist, a label is missing, the length is wrong, or all are equal.
     """
     if cluster is None:
         cluster = _coarsest(model)
