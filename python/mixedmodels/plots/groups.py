@@ -77,7 +77,7 @@ def _in_panels(found: GroupLines) -> Figure:
     columns = int(np.ceil(np.sqrt(1.5 * count)))
     down = -(-count // columns)
     made = panels(count, columns=columns, size=(1.0 + 1.55 * columns, 1.0 + 1.55 * down))
-    style = point_style(max(len(rows) // count, 30))
+    style = point_style(max(len(rows) // 5, 30))
     for k, (ax, level) in enumerate(zip(made, found.levels, strict=True)):
         if k:
             ax.sharex(made[0])

@@ -5,7 +5,7 @@ For a grouping factor with random effects b of columns z the model's coefficient
 are those that fit its rows alone, all else of the model as it stands: by least squares
 γ̂ⱼ + (Z'WZ)⁻¹Z'We over its rows, e the model's residuals. For a generalised model the group's own
 maximum likelihood estimate, by Fisher's scoring from γ̂ⱼ with working residuals and weights
-(McCullagh & Nelder 1989, §2.5). All groups at once: a pass over the rows an iteration.
+(McCullagh & Nelder 1989, §2.5). All groups drawn at once, a pass over their rows an iteration.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..columns import names_given
 from ..errors import ArgumentError
 from ..factors import level_label
 from ..generalised import Generalised
-from ..rows import group_codes, linear_part
+from ..rows import group_codes
 from .large import evenly_spaced
 from .variables import grouping_factor, row_weights
 
@@ -60,25 +60,24 @@ def shrinkage(
     columns = [str(column) for _, term in terms for column in term.columns]
     chosen = _chosen(columns, effects)
     modes = np.column_stack([model._modes[t] for t, _ in terms])
-    population = model.fixef.reindex(columns).fillna(0.0).to_numpy(dtype=float)
-    Z = _random_columns(model, [t for t, _ in terms])
-    codes = group_codes(model, name)
-    own = population + modes + _own_departures(model, Z, codes, len(modes))
     shown = evenly_spaced(len(modes), MOST_GROUPS)
+    population = model.fixef.reindex(columns).fillna(0.0).to_numpy(dtype=float)
+    pooled = population + modes[shown]
+    own = pooled + _own_departures(model, _rows(model, name, [t for t, _ in terms], shown))
     labels = pd.Series([level_label(terms[0][1].levels[j]) for j in shown], dtype=object)
     parts = [
         pd.DataFrame(
             {
                 "level": labels,
                 "effect": effect,
-                "no_pooling": own[shown, k],
-                "partial_pooling": population[k] + modes[shown, k],
+                "no_pooling": own[:, k],
+                "partial_pooling": pooled[:, k],
                 "population": population[k],
             }
         )
         for k, effect in ((columns.index(effect), effect) for effect in chosen)
     ]
-    lost = int(np.isnan(own[shown]).any(axis=1).sum())
+    lost = int(np.isnan(own).any(axis=1).sum())
     return Shrinkage(name, chosen, len(modes), lost, pd.concat(parts, ignore_index=True))
 
 
@@ -92,45 +91,60 @@ def _chosen(columns: list[str], effects: str | Sequence[str] | None) -> list[str
     return chosen
 
 
-def _random_columns(model: FittedModel, terms: Sequence[int]) -> Array:
-    """The values of the terms' columns z, shape (nobs, q)."""
-    found = []
-    for t in terms:
-        levels, q = model._modes[t].shape
-        for k in range(q):  # a random effect of one everywhere: its linear predictor is its column
-            modes: list[Array | None] = [None] * len(model._modes)
-            modes[t] = np.tile(np.eye(q)[k], (levels, 1))
-            found.append(linear_part(model, modes=modes))
-    return np.column_stack(found)
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """The rows of the groups drawn."""
+
+    Z: Array  # (rows, q) the columns with random effects
+    codes: Codes  # (rows,) positions among these groups
+    groups: int
+    response: Array
+    weights: Array
+    linear_predictor: Array
+
+    def least_squares(self, weights: Array, residuals: Array) -> Array:
+        """(Z'WZ)⁻¹Z'We of every group, shape (groups, q)."""
+        return _least_squares(self.Z, weights, residuals, self.codes, self.groups)
 
 
-def _own_departures(model: FittedModel, Z: Array, codes: Codes, groups: int) -> Array:
+def _rows(model: FittedModel, group: str, terms: Sequence[int], shown: Codes) -> _Rows:
+    codes = group_codes(model, group)
+    rows = np.flatnonzero(np.isin(codes, shown))
+    return _Rows(
+        np.column_stack([model._design.random_columns(t)[rows] for t in terms]),
+        np.searchsorted(shown, codes[rows]),
+        len(shown),
+        model._response[rows],
+        row_weights(model)[rows],
+        model._linear_predictor[rows],
+    )
+
+
+def _own_departures(model: FittedModel, rows: _Rows) -> Array:
     """Each group's own coefficients minus the model's, shape (groups, q); NaN where its rows do
     not determine them."""
     if not isinstance(model, Generalised):
-        residuals = model._response - model._fitted
-        return _least_squares(Z, row_weights(model), residuals, codes, groups)
-    departure = np.zeros((groups, Z.shape[1]))
-    eta = model._linear_predictor
+        return rows.least_squares(rows.weights, rows.response - rows.linear_predictor)
+    departure = np.zeros((rows.groups, rows.Z.shape[1]))
+    eta = rows.linear_predictor
     for _ in range(ITERATIONS):
-        weights, residuals = _working(model, eta)
-        step = _least_squares(Z, weights, residuals, codes, groups)
-        departure, change = departure + step, np.einsum("ij,ij->i", Z, step[codes])
-        moving = np.bincount(codes, np.abs(change) > SETTLED, groups) > 0
+        step = rows.least_squares(*_working(model, rows, eta))
+        change = np.einsum("ij,ij->i", rows.Z, step[rows.codes])
+        departure, eta = departure + step, eta + change
+        moving = np.bincount(rows.codes, np.abs(change) > SETTLED, rows.groups) > 0
         if not moving.any():
             break
-        eta = eta + change
     departure[moving] = np.nan  # on its way to infinity: the group's data separate its response
     return departure
 
 
-def _working(model: Generalised, eta: Array) -> tuple[Array, Array]:
+def _working(model: Generalised, rows: _Rows, eta: Array) -> tuple[Array, Array]:
     """Fisher's weights and working residuals at a linear predictor."""
     family = model._kernel_family
     mu, slope = np.asarray(family.mean(eta)), np.asarray(family.mean_slope(eta))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        weights = model._prior_weights * slope**2 / np.asarray(family.variance(mu))
-        residuals = (model._response - mu) / slope
+        weights = rows.weights * slope**2 / np.asarray(family.variance(mu))
+        residuals = (rows.response - mu) / slope
     usable = np.isfinite(weights) & np.isfinite(residuals)
     return np.where(usable, weights, 0.0), np.where(usable, residuals, 0.0)
 
