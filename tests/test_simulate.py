@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import mixedmodels as mm
@@ -56,6 +57,114 @@ def test_a_column_depends_on_seed_and_number_alone(sleepstudy):
         np.testing.assert_array_equal(whole, fit.simulate(40, 5, n_threads=n_threads))
     np.testing.assert_array_equal(whole.iloc[:, 13:], fit.simulate(27, 5, 13))
     assert not np.array_equal(whole, sleepstudy.simulate(40, seed=6))
+
+
+# --- Effects kept, and others drawn ---
+
+
+@pytest.fixture(scope="module")
+def visits():
+    """Two groups: patients within clinics."""
+    data = mm.datasets.load("anxiety_longitudinal").dropna()
+    return mm.lmer("anxiety ~ month * treatment + (1 | clinic) + (1 | patient_id)", data)
+
+
+def draws_of_rows(m, *rows, **arguments):
+    """Draws at some rows, shape (rows, DRAWS)."""
+    return m.simulate(DRAWS, seed=8, **arguments).to_numpy()[list(rows)]
+
+
+def test_named_effects_are_kept_and_the_others_drawn(visits):
+    data = visits._call.data
+    patient = data["patient_id"].to_numpy()
+    a, b = np.flatnonzero(patient == patient[0])[:2]
+    clinic_kept = draws_of_rows(visits, a, b, re_form="~ (1 | clinic)")
+    between = visits.varcorr["patient_id"].iloc[0, 0]
+    total = between + visits.sigma**2
+    mean = visits.predict(re_form="~ (1 | clinic)").to_numpy()[a]
+    assert abs(clinic_kept[0].mean() - mean) < ERRORS * np.sqrt(total / DRAWS)
+    assert abs(clinic_kept[0].var() / total - 1) < ERRORS * np.sqrt(2 / DRAWS)
+    covariance = np.cov(clinic_kept)[0, 1]  # both rows have the same drawn patient
+    assert abs(covariance - between) < ERRORS * np.sqrt((total**2 + between**2) / DRAWS)
+
+
+def test_some_columns_of_a_term_are_kept(sleepstudy):
+    last = 9  # Days = 9
+    y = draws_of_rows(sleepstudy, last, re_form="~ (1 | Subject)")[0]
+    slope = sleepstudy.varcorr["Subject"].loc["Days", "Days"]
+    variance = 81 * slope + sleepstudy.sigma**2
+    mean = sleepstudy.predict(re_form="~ (1 | Subject)").iloc[last]
+    assert abs(y.mean() - mean) < ERRORS * np.sqrt(variance / DRAWS)
+    assert abs(y.var() / variance - 1) < ERRORS * np.sqrt(2 / DRAWS)
+
+
+@pytest.mark.parametrize("re_form", ["NA", None, "~ (1 | Subject)"])
+def test_new_rows(sleepstudy, re_form):
+    """Subjects that are known are kept or drawn; new and missing ones are drawn, a missing one for
+    its row alone."""
+    new = {"Days": [0.0, 4.0, 4.0, 4.0, 4.0], "Subject": ["308", "x", "x", None, None]}
+    y = sleepstudy.simulate(DRAWS, seed=3, re_form=re_form, newdata=new, allow_new_levels=True)
+    frame = sleepstudy.predict(new, re_form, True, interval="prediction")
+    known = sleepstudy.predict(new, re_form, True, interval="confidence")
+    # The interval's variance but for the uncertainty of β̂ and b̂.
+    variance = frame["std_error"] ** 2 - known["std_error"] ** 2
+    y, error = y.to_numpy(), np.sqrt(variance / DRAWS)
+    assert (np.abs(y.mean(axis=1) - frame["prediction"]) < ERRORS * error).all()
+    assert (np.abs(y.var(axis=1) / variance - 1) < ERRORS * np.sqrt(2 / DRAWS)).all()
+    correlation = np.corrcoef(y)
+    assert abs(correlation[3, 4]) < ERRORS / np.sqrt(DRAWS)
+    shared = 1 - sleepstudy.sigma**2 / variance[1]
+    assert abs(correlation[1, 2] - shared) < ERRORS / np.sqrt(DRAWS)
+
+
+def test_drawn_in_python_or_in_the_kernel_it_is_one_distribution(sleepstudy):
+    data = load("sleepstudy")
+    y = sleepstudy.simulate(DRAWS, seed=1, newdata=data).to_numpy()
+    exact = read_json("inference/simulate_sleepstudy_rs_reml.json")["exact_marginal"]
+    sd = np.array(exact["sd_first10"])
+    assert (
+        np.abs(y[:10].mean(axis=1) - exact["mean_first10"]) < ERRORS * sd / np.sqrt(DRAWS)
+    ).all()
+    assert (np.abs(y[:10].std(axis=1) / sd - 1) < ERRORS / np.sqrt(2 * DRAWS)).all()
+
+
+def test_generalised_responses_at_new_rows():
+    m = mm.glmer(
+        "cbind(incidence, size - incidence) ~ period + (1 | herd)", load("cbpp"), family="binomial"
+    )
+    new = {"period": ["1", "2", "3"], "herd": ["1", None, "3"], "size": [7, 20, 11]}
+    y = m.simulate(DRAWS, seed=2, newdata=new, re_form=None).to_numpy()
+    counts = y * np.array(new["size"])[:, None]
+    np.testing.assert_allclose(counts, np.rint(counts), atol=1e-9)
+    mean = m.predict(new).to_numpy()[[0, 2]]
+    error = np.sqrt(mean * (1 - mean) / np.array([7, 11]) / DRAWS)
+    assert (np.abs(y[[0, 2]].mean(axis=1) - mean) < ERRORS * error).all()
+    interval = m.predict(new, interval="prediction").iloc[1]
+    outside = (y[1] < interval["lower"] - 1e-9) | (y[1] > interval["upper"] + 1e-9)
+    assert outside.mean() < 0.05 + ERRORS * np.sqrt(0.05 * 0.95 / DRAWS)
+
+
+def test_a_column_of_new_rows_depends_on_seed_and_number_alone(visits):
+    arguments = {"re_form": "~ (1 | clinic)"}
+    whole = visits.simulate(5, seed=5, **arguments)
+    np.testing.assert_array_equal(whole.iloc[:, :2], visits.simulate(2, seed=5, **arguments))
+    assert not np.array_equal(whole, visits.simulate(5, seed=6, **arguments))
+    biggest = visits.simulate(1, seed=2**64 - 1, **arguments)
+    assert np.isfinite(biggest).all(axis=None)
+
+
+def test_new_rows_with_missing_values(sleepstudy):
+    new = pd.DataFrame({"Days": [1.0, np.nan], "Subject": ["308", "309"]}, index=["a", "b"])
+    y = sleepstudy.simulate(2, newdata=new)
+    assert list(y.index) == ["a", "b"]
+    assert y.isna().all(axis=1).tolist() == [False, True]
+
+
+def test_a_new_group_whose_effects_are_kept(sleepstudy):
+    new = {"Days": [1.0], "Subject": ["x"]}
+    with pytest.raises(mm.DataError, match="level 'x' of 'Subject'"):
+        sleepstudy.simulate(1, newdata=new, re_form=None)
+    assert sleepstudy.simulate(1, newdata=new).shape == (1, 1)
 
 
 def test_prior_weights_and_offset():

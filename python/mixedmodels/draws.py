@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .model_matrix import ModelMatrices
     from .true_parameters import Truth
 
-__all__ = ["draw_responses", "response_noise"]
+__all__ = ["draw_responses", "response_noise", "stream"]
 
 Array = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, Array, Array, float], Array]
@@ -48,7 +48,7 @@ def draw_responses(
         dispersion=truth.dispersion,
     )
     for k in range(nsim):
-        random = np.random.Generator(np.random.Philox(key=[seed, offset + k]))
+        random = stream(seed, offset + k)
         modes = [
             random.standard_normal((len(term.levels), len(root))) @ root.T
             for term, root in zip(matrices.terms, roots, strict=True)
@@ -56,6 +56,11 @@ def draw_responses(
         eta = np.asarray(matrices.design.linear_predictor(beta, modes))
         responses[:, k] = noise(random, eta)
     return responses
+
+
+def stream(seed: int, number: int) -> np.random.Generator:
+    """The random numbers of one replicate."""
+    return np.random.Generator(np.random.Philox(key=np.array([seed, number], dtype=np.uint64)))
 
 
 def response_noise(

@@ -57,11 +57,11 @@ def effects_named(model: FittedModel, re_form: Any) -> list[Mask]:
 
 
 def _by_formula(spec: ModelSpec, re_form: str) -> list[Mask]:
-    named = _terms(re_form, [plan.term.group_name for plan in spec.random])
+    named = _terms(re_form, [plan.term for plan in spec.random])
     masks = [np.zeros(len(plan.plan.columns), dtype=bool) for plan in spec.random]
     for term in named:
         for column in plan_matrix(term.columns, _variables(spec, term)).columns:
-            if not _mark(masks, spec.random, term.group_name, column):
+            if not _mark(masks, spec.random, term, column):
                 raise FormulaError(
                     "re_form has random effects that the model does not have: "
                     f"{column.name} by {term.group_name}",
@@ -70,20 +70,25 @@ def _by_formula(spec: ModelSpec, re_form: str) -> list[Mask]:
     return masks
 
 
-def _terms(re_form: str, groups: Sequence[str]) -> tuple[RandomTerm, ...]:
+def _terms(re_form: str, own: Sequence[RandomTerm]) -> tuple[RandomTerm, ...]:
     """The random terms of a one-sided formula, all by groups of the model."""
     named = parse(re_form if "~" in re_form else f"~ {re_form}").random
     if not named:
         raise FormulaError("re_form has no term such as (1 | g)", re_form)
     for term in named:
-        if term.group_name not in groups:
-            known = ", ".join(dict.fromkeys(groups)) or "nothing"
+        if not any(_same_group(term, other) for other in own):
+            known = ", ".join(dict.fromkeys(other.group_name for other in own)) or "nothing"
             raise FormulaError(
                 f"re_form: the model has no random effects by '{term.group_name}'; it has them by "
                 f"{known}",
                 re_form,
             )
     return named
+
+
+def _same_group(a: RandomTerm, b: RandomTerm) -> bool:
+    """a:b is b:a."""
+    return {part.text for part in a.group} == {part.text for part in b.group}
 
 
 def _variables(spec: ModelSpec, term: RandomTerm) -> dict[str, Matrix | Factor]:
@@ -98,11 +103,13 @@ def _variables(spec: ModelSpec, term: RandomTerm) -> dict[str, Matrix | Factor]:
     return result
 
 
-def _mark(masks: list[Mask], plans: Sequence[RandomPlan], group: str, column: ColumnPlan) -> bool:
+def _mark(
+    masks: list[Mask], plans: Sequence[RandomPlan], term: RandomTerm, column: ColumnPlan
+) -> bool:
     """Marks the model's effects that are this column by this group; False where there is none."""
     found = False
     for mask, plan in zip(masks, plans, strict=True):
-        if plan.term.group_name == group:
+        if _same_group(plan.term, term):
             same = [_recipe(own) == _recipe(column) for own in plan.plan.columns]
             mask |= same
             found = found or any(same)

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .draws import response_noise
+from .draws import response_noise, stream
 from .errors import ArgumentError
 from .new_responses import trials_of, weights_of
 from .prediction_rows import Rows, rows_of
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .model_matrix import ModelMatrices
     from .prediction import Prediction
 
-__all__ = ["check_replicates", "on_table", "simulate"]
+__all__ = ["check_replicates", "numbered_responses", "on_table", "simulate"]
 
 Array = NDArray[np.float64]
 
@@ -47,39 +47,50 @@ def simulate(
 ) -> pd.DataFrame:
     """Documented at `Prediction.simulate`."""
     check_replicates(nsim, seed)
-    kept = effects_named(model, re_form)
-    everything = all(mask.all() for mask in kept)
     if newdata is not None:
+        kept = effects_named(model, re_form)
         rows = rows_of(model, newdata, kept, left_out=True, allow_new_levels=allow_new_levels)
-        return pd.DataFrame(_drawn(model, rows, nsim, seed), index=rows.index)
-    if everything or not any(mask.any() for mask in kept):
-        n_threads = model._call.n_threads
-        values = model._fit.simulate(int(nsim), int(seed), use_u=everything, n_threads=n_threads)
-    else:
-        values = _drawn(model, rows_of(model, None, kept, left_out=True), nsim, seed)
+        return pd.DataFrame(_drawn(model, rows, range(nsim), seed), index=rows.index)
+    values = numbered_responses(model, range(nsim), seed, re_form)
     m = model._matrices
     if m.na_action == "exclude" and m.rows is not None:
         return pd.DataFrame(on_table(m, values), index=m.full_index)
     return pd.DataFrame(values, index=m.index)
 
 
-def _drawn(model: Prediction, rows: Rows, nsim: int, seed: int) -> Array:
-    """Shape (n, nsim); NaN in rows with a missing value."""
+def numbered_responses(model: Prediction, numbers: range, seed: int, re_form: Any) -> Array:
+    """The simulated responses of these numbers, in steps of 1, for the rows of the fit: shape
+    (nobs, len(numbers))."""
+    kept = effects_named(model, re_form)
+    everything = all(mask.all() for mask in kept)
+    if any(mask.any() for mask in kept) and not everything:
+        return _drawn(model, rows_of(model, None, kept, left_out=True), numbers, seed)
+    return model._fit.simulate(
+        len(numbers),
+        int(seed),
+        offset=numbers.start,
+        use_u=everything,
+        n_threads=model._call.n_threads,
+    )
+
+
+def _drawn(model: Prediction, rows: Rows, numbers: range, seed: int) -> Array:
+    """Shape (n, len(numbers)); NaN in rows with a missing value."""
     sizes = [len(term.columns) for term in model._matrices.terms]
     roots = [model.sigma * r for r in templates(np.asarray(model._fit.theta), sizes)]
     groups = [rows.groups(effects.term) for effects in rows.unknown]
     columns = [effects.columns for effects in rows.unknown]
     whole = np.isfinite(rows.eta) & np.all([np.isfinite(z).all(axis=1) for z in columns], axis=0)
     noise = _noise(model, rows, whole)
-    responses = np.full((len(whole), nsim), np.nan, order="F")
-    for k in range(nsim):
-        random = np.random.Generator(np.random.Philox(key=[seed, k]))
+    responses = np.full((len(whole), len(numbers)), np.nan, order="F")
+    for column, k in enumerate(numbers):
+        random = stream(seed, k)
         eta = rows.eta.copy()
         for effects, codes in zip(rows.unknown, groups, strict=True):
             root = roots[effects.term]
             b = random.standard_normal((int(codes.max(initial=-1)) + 1, len(root))) @ root.T
             eta += np.einsum("na,na->n", effects.columns, b[codes])
-        responses[whole, k] = noise(random, eta[whole])
+        responses[whole, column] = noise(random, eta[whole])
     return responses
 
 
