@@ -42,14 +42,14 @@ def test_a_new_figure() -> None:
     plt.close("all")
 
 
-@pytest.mark.parametrize("use_u", [False, True])
-def test_the_residuals_are_those_of_the_model(use_u: bool) -> None:
+@pytest.mark.parametrize("re_form", ["NA", None])
+def test_the_residuals_are_those_of_the_model(re_form: str | None) -> None:
     m = model("glmer")
-    frame = m.plot.quantile_residuals_data(SIMULATIONS, 3, use_u=use_u)
-    residuals = m.quantile_residuals(SIMULATIONS, 3, use_u=use_u)
+    frame = m.plot.quantile_residuals_data(SIMULATIONS, 3, re_form=re_form)
+    residuals = m.quantile_residuals(SIMULATIONS, 3, re_form=re_form)
     np.testing.assert_allclose(frame.loc["fitted"]["residual"], residuals)
     np.testing.assert_allclose(frame.loc["qq"]["residual"], np.sort(residuals))
-    fitted = m.linear_predictor if use_u else m.predict(re_form="NA", type="link")
+    fitted = m.linear_predictor if re_form is None else m.predict(re_form="NA", type="link")
     rank = (fitted.rank().to_numpy() - 0.5) / m.nobs
     np.testing.assert_allclose(frame.loc["fitted"]["rank"], rank)
 

@@ -78,12 +78,24 @@ def test_quantiles_are_sorted_standardised_residuals_under_their_labels(name: st
     assert (frame["theoretical"] < frame["high"]).all()
 
 
+@pytest.mark.filterwarnings("ignore::mixedmodels.SingularFitWarning")
+def test_the_band_holds_residuals_of_the_model_itself() -> None:
+    """Of 100 responses simulated from it about 95 are inside everywhere (binomial: 88 to 100)."""
+    m = model("lmer")
+    responses = m.simulate(100, seed=2)
+    inside = 0
+    for k in range(100):
+        frame = m.refit(responses[k]).plot.qq_data()
+        inside += frame["residual"].between(frame["low"], frame["high"]).all()
+    assert inside >= 88
+
+
 def test_quantiles_of_counts_are_those_of_quantile_residuals() -> None:
     m = model("glmer")
     frame = m.plot.qq_data()
     from scipy.stats import norm
 
-    expected = m.quantile_residuals(250, use_u=True).loc[frame.index]
+    expected = m.quantile_residuals(250, re_form=None).loc[frame.index]
     np.testing.assert_allclose(norm.cdf(frame["residual"]), expected)
     pearson = m.plot.qq_data("pearson")
     h = m.hatvalues.loc[pearson.index]

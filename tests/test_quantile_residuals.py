@@ -75,7 +75,7 @@ def test_exactly_uniform_where_parameters_are_known() -> None:
     y = m.simulate(400, seed=11).to_numpy()
     below, equal, nsim = np.zeros(y.shape), np.zeros(y.shape), 7
     counts = np.rint(y * m._sizes[:, None])
-    for values in simulated(m, nsim, 12, False):
+    for values in simulated(m, nsim, 12, "NA"):
         for one in values.T:
             below += one[:, None] < counts
             equal += one[:, None] == counts
@@ -86,23 +86,34 @@ def test_exactly_uniform_where_parameters_are_known() -> None:
     assert (residuals**2).mean() == pytest.approx(1 / 3, abs=0.06)
 
 
-@pytest.mark.parametrize("use_u", [False, True])
-def test_by_definition(use_u: bool) -> None:
+@pytest.mark.parametrize("re_form", ["NA", None])
+def test_by_definition(re_form: str | None) -> None:
     m = mm.glmer(CBPP, reference_data.load("cbpp"))
-    y = np.rint(m.simulate(40, seed=5, use_u=use_u).to_numpy() * m._sizes[:, None])
+    y = np.rint(m.simulate(40, seed=5, re_form=re_form).to_numpy() * m._sizes[:, None])
     own = reference_data.load("cbpp")["incidence"].to_numpy()
     np.testing.assert_array_equal(observed(m), own)
     below, equal = (y < own[:, None]).sum(axis=1), (y == own[:, None]).sum(axis=1)
     expected = (below + uniforms(len(own), 5) * (equal + 1)) / 41
-    np.testing.assert_allclose(m.quantile_residuals(40, 5, use_u=use_u), expected, rtol=1e-14)
+    np.testing.assert_allclose(m.quantile_residuals(40, 5, re_form=re_form), expected, rtol=1e-14)
 
 
 def test_blocks_of_simulations_do_not_count() -> None:
     m = MODELS["poisson"]()
-    at_once = np.concatenate(list(simulated(m, 23, 9, False)), axis=1)
-    by_twos = list(simulated(m, 23, 9, False, most=2 * m.nobs))
+    at_once = np.concatenate(list(simulated(m, 23, 9, "NA")), axis=1)
+    by_twos = list(simulated(m, 23, 9, "NA", most=2 * m.nobs))
     assert [block.shape[1] for block in by_twos] == [2] * 11 + [1]
     np.testing.assert_array_equal(np.concatenate(by_twos, axis=1), at_once)
+
+
+def test_some_random_effects_kept() -> None:
+    d = DATA.assign(h=DATA["g"] % 7)
+    m = mm.lmer("normal ~ x + (1 | g) + (1 | h)", d)
+    y = m.simulate(30, seed=2, re_form="~ (1 | g)").to_numpy()
+    own = d["normal"].to_numpy()
+    expected = ((y < own[:, None]).sum(axis=1) + uniforms(len(d), 2)) / 31
+    np.testing.assert_allclose(m.quantile_residuals(30, 2, re_form="~ (1 | g)"), expected)
+    by_sevens = list(simulated(m, 30, 2, "~ (1 | g)", most=7 * len(d)))
+    np.testing.assert_array_equal(np.concatenate(by_sevens, axis=1), y)
 
 
 def test_the_seed_decides() -> None:

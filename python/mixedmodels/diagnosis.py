@@ -245,7 +245,7 @@ class Diagnosis(Inference):
         return variance_inflation(self)
 
     def quantile_residuals(
-        self, nsim: int = 250, seed: int = 0, *, use_u: bool = False
+        self, nsim: int = 250, seed: int = 0, *, re_form: str | float | None = "NA"
     ) -> pd.Series[float]:
         """Where each response stands among responses simulated from the model: uniform on (0, 1) if
         the model is right, whatever its family.
@@ -256,11 +256,11 @@ class Diagnosis(Inference):
             Simulated responses; memory does not grow with them.
         seed
             Of the simulation and of the random order of ties (counts that are equal).
-        use_u
-            False (default, as in DHARMa): random effects are simulated as well, so that their
-            distribution is checked too; rows of a group that share an effect stand high or low
-            together. True: the conditional modes are kept; residuals are then independent but not
-            quite uniform, because the modes follow the response.
+        re_form
+            As in `simulate`. "NA" (default, as in DHARMa): random effects are simulated as well, so
+            that their distribution is checked too; rows of a group that share an effect stand high
+            or low together. None: the conditional modes are kept; residuals are then independent
+            but not quite uniform, because the modes follow the response.
 
         Returns
         -------
@@ -286,10 +286,10 @@ class Diagnosis(Inference):
         """
         from .quantile_residuals import quantile_residuals
 
-        return quantile_residuals(self, nsim, seed, use_u=use_u)
+        return quantile_residuals(self, nsim, seed, re_form=re_form)
 
     def quantile_tests(
-        self, nsim: int = 250, seed: int = 0, *, use_u: bool = False
+        self, nsim: int = 250, seed: int = 0, *, re_form: str | float | None = "NA"
     ) -> QuantileTests:
         """Tests of the response against simulated ones: uniformity of `quantile_residuals`,
         dispersion, outliers, zeros.
@@ -297,11 +297,11 @@ class Diagnosis(Inference):
         P-values are ranks among the simulated responses, each put in the place of the observed one:
         right also where rows of a group are dependent, where tests for independent rows reject
         correct models. Of more than 20,000 rows, so many evenly spaced ones are tested. Faults of
-        the family alone are found more easily with `use_u=True`, unless groups have few rows.
+        the family alone are found more easily with `re_form=None`, unless groups have few rows.
 
         Parameters
         ----------
-        nsim, seed, use_u
+        nsim, seed, re_form
             As in `quantile_residuals`.
 
         Examples
@@ -314,4 +314,4 @@ class Diagnosis(Inference):
         """
         from .quantile_tests import quantile_tests
 
-        return quantile_tests(self, nsim, seed, use_u=use_u)
+        return quantile_tests(self, nsim, seed, re_form=re_form)

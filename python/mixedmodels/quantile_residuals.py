@@ -13,17 +13,18 @@ binomial are compared as counts, not as proportions.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from .generalised import Generalised
-from .simulate import check_replicates
+from .simulate import check_replicates, numbered_responses
 
 if TYPE_CHECKING:
     from .fitted import FittedModel
+    from .prediction import Prediction
 
 __all__ = ["discrete", "observed", "quantile_residuals", "simulated", "uniforms"]
 
@@ -33,12 +34,12 @@ AT_ONCE = 1 << 23  # simulated values in memory
 
 
 def quantile_residuals(
-    model: FittedModel, nsim: int = 250, seed: int = 0, *, use_u: bool = False
+    model: FittedModel, nsim: int = 250, seed: int = 0, *, re_form: Any = "NA"
 ) -> pd.Series[float]:
     """Documented at `Diagnosis.quantile_residuals`."""
     y = observed(model)
     below, equal = np.zeros(len(y)), np.zeros(len(y))
-    for values in simulated(model, nsim, seed, use_u):
+    for values in simulated(model, nsim, seed, re_form):
         below += (values < y[:, None]).sum(axis=1)
         equal += (values == y[:, None]).sum(axis=1)
     residuals = (below + uniforms(len(y), seed) * (equal + 1)) / (nsim + 1)
@@ -46,20 +47,15 @@ def quantile_residuals(
 
 
 def simulated(
-    model: FittedModel, nsim: int, seed: int, use_u: bool, most: int = AT_ONCE
+    model: FittedModel, nsim: int, seed: int, re_form: Any, most: int = AT_ONCE
 ) -> Iterator[Array]:
     """Responses simulated from the model, shape (nobs, some), some at a time; nsim in all."""
     check_replicates(nsim, seed)
     step = max(1, most // model.nobs)
+    predicting = cast("Prediction", model)  # every model is one
     for start in range(0, nsim, step):
-        values = model._fit.simulate(
-            min(step, nsim - start),
-            int(seed),
-            offset=start,
-            use_u=bool(use_u),
-            n_threads=model._call.n_threads,
-        )
-        yield _countable(model, values)
+        numbers = range(start, min(start + step, nsim))
+        yield _countable(model, numbered_responses(predicting, numbers, seed, re_form))
 
 
 def observed(model: FittedModel) -> Array:

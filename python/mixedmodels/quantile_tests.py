@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -114,10 +114,10 @@ class QuantileTests:
 
 
 def quantile_tests(
-    model: FittedModel, nsim: int = 250, seed: int = 0, *, use_u: bool = False
+    model: FittedModel, nsim: int = 250, seed: int = 0, *, re_form: Any = "NA"
 ) -> QuantileTests:
     """Documented at `Diagnosis.quantile_tests`."""
-    ranked = Ranked.of(model, nsim, seed, use_u)
+    ranked = Ranked.of(model, nsim, seed, re_form)
     below, ties = ranked.below, ranked.ties
     counted = discrete(model)
     return QuantileTests(
@@ -150,11 +150,11 @@ class Ranked:
     _seed: int
 
     @classmethod
-    def of(cls, model: FittedModel, nsim: int, seed: int, use_u: bool) -> Ranked:
+    def of(cls, model: FittedModel, nsim: int, seed: int, re_form: Any) -> Ranked:
         rows = _rows(model.nobs)
         y = observed(model)[rows, None]
         # a copy of the rows tested: the simulated block itself is let go
-        simulations = [block[rows].copy() for block in simulated(model, nsim, seed, use_u)]
+        simulations = [block[rows].copy() for block in simulated(model, nsim, seed, re_form)]
         responses = np.concatenate([y, *simulations], axis=1)
         v = uniforms(model.nobs, seed)[rows]
         return cls(rows, responses, *_ranks(responses), v, seed)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from ..quantile_tests import Ranked
+from ..re_form import effects_named
 from .accessor import PlotsOfModel
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class QuantilePlots(PlotsOfModel):
         nsim: int = 250,
         seed: int = 0,
         *,
-        use_u: bool = False,
+        re_form: str | float | None = "NA",
         ax: Sequence[Axes] | None = None,
     ) -> Figure:
         """Quantile residuals: a uniform Q-Q plot, and quartiles against the fitted values.
@@ -45,11 +46,11 @@ class QuantilePlots(PlotsOfModel):
         simulated responses' residuals at each place (rows of a group depend on each other, so that
         a band for independent rows would be too narrow). Right: the three lines, quartiles in bins
         of fitted values, lie on the dashed ones, but for what groups have in common. Fitted values
-        are those of the fixed part where random effects are simulated as well (`use_u=False`).
+        have the random effects that `re_form` keeps.
 
         Parameters
         ----------
-        nsim, seed, use_u
+        nsim, seed, re_form
             As in `m.quantile_residuals`.
         ax
             Two matplotlib Axes to draw on; None: a new figure.
@@ -61,15 +62,15 @@ class QuantilePlots(PlotsOfModel):
         """
         from .style import figure_of, panels
 
-        frame = self.quantile_residuals_data(nsim, seed, use_u=use_u)
+        frame = self.quantile_residuals_data(nsim, seed, re_form=re_form)
         two = panels(2, ax, size=(10.5, 4.6))
         _draw_qq(two[0], frame.loc[["qq"]])
-        part = "" if use_u or not self._model._matrices.terms else " (fixed part)"
+        part = " (fixed part)" if re_form is not None and self._model._matrices.terms else ""
         _draw_against_fitted(two[1], frame.loc[["fitted"]], part)
         return figure_of(two)
 
     def quantile_residuals_data(
-        self, nsim: int = 250, seed: int = 0, *, use_u: bool = False
+        self, nsim: int = 250, seed: int = 0, *, re_form: str | float | None = "NA"
     ) -> pd.DataFrame:
         """What `quantile_residuals` draws: two frames one below the other, "qq" and "fitted".
 
@@ -85,11 +86,11 @@ class QuantilePlots(PlotsOfModel):
         >>> bool(frame.loc["qq"].eval("low <= residual <= high").mean() > 0.9)
         True
         """
-        ranked = Ranked.of(self._model, nsim, seed, use_u)
+        ranked = Ranked.of(self._model, nsim, seed, re_form)
         residuals = np.column_stack(list(ranked.residuals()))
         frames = {
             "qq": _quantiles(residuals),
-            "fitted": _against_fitted(self._model, ranked.rows, residuals[:, 0], use_u),
+            "fitted": _against_fitted(self._model, ranked.rows, residuals[:, 0], re_form),
         }
         return pd.concat(frames, names=["plot", "row"])
 
@@ -106,10 +107,11 @@ def _quantiles(residuals: Array) -> pd.DataFrame:
 
 
 def _against_fitted(
-    model: FittedModel, rows: NDArray[np.intp], residuals: Array, use_u: bool
+    model: FittedModel, rows: NDArray[np.intp], residuals: Array, re_form: Any
 ) -> pd.DataFrame:
-    modes = model._modes if use_u else [None] * len(model._modes)
-    fitted = np.asarray(model._design.linear_predictor(model._fit.beta, list(modes)))[rows]
+    kept = effects_named(model, re_form)
+    modes: list[Array | None] = [b * mask for b, mask in zip(model._modes, kept, strict=True)]
+    fitted = np.asarray(model._design.linear_predictor(model._fit.beta, modes))[rows]
     n = len(fitted)
     rank = (pd.Series(fitted).rank().to_numpy() - 0.5) / n
     index = model._matrices.index.take(rows)

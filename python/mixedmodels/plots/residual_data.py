@@ -112,7 +112,7 @@ def standardised(model: FittedModel, type: Standardised) -> Array:
         raise ArgumentError(f"standardised residuals of type {type!r}: choose one of {known}")
     if type == "quantile":
         nsim = int(np.clip(SIMULATED // model.nobs, 10, 250))
-        return _used(model, normal_quantile(quantile_residuals(model, nsim, use_u=True)))
+        return _used(model, normal_quantile(quantile_residuals(model, nsim, re_form=None)))
     values = divided_by_spread(model, type)
     if not np.isfinite(values).any():
         raise DataError(
