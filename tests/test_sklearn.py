@@ -27,9 +27,11 @@ import clinic
 import mixedmodels as mm
 from mixedmodels.sklearn import MixedModelClassifier, MixedModelRegressor
 
+BOTH = ["therapy_sessions", "clinic"]
+
 EXACT = (
-    "the data of this check have so few rows that an ordinary regression reproduces them exactly; "
-    "the likelihood is then unbounded, and the model is refused"
+    "the data of this check have so few distinct rows that the fixed effects reproduce them "
+    "exactly; the likelihood is then unbounded, and the model is refused"
 )
 NOT_APPLICABLE = {
     "check_sample_weights_shape": EXACT,
@@ -37,16 +39,34 @@ NOT_APPLICABLE = {
     "check_sample_weight_equivalence_on_dense_data": EXACT + " (test_weights_repeat_rows instead)",
     "check_regressors_no_decision_function": EXACT,
 }
-BOTH = ["therapy_sessions", "clinic"]
+
+
+def in_turn(y: Any) -> np.ndarray[Any, Any]:
+    return np.arange(np.asarray(y, dtype=object).size) % 4
+
+
+class GroupedRegressor(MixedModelRegressor):
+    """With groups of its own making, so that the checks fit mixed models too."""
+
+    def fit(self, X: Any, y: Any, *, groups: Any = None, sample_weight: Any = None) -> Any:
+        return super().fit(X, y, groups=in_turn(y), sample_weight=sample_weight)
+
+
+class GroupedClassifier(MixedModelClassifier):
+    def fit(self, X: Any, y: Any, *, groups: Any = None, sample_weight: Any = None) -> Any:
+        return super().fit(X, y, groups=in_turn(y), sample_weight=sample_weight)
 
 
 def not_applicable(estimator: Any) -> dict[str, str]:
+    if isinstance(estimator, GroupedRegressor):
+        return NOT_APPLICABLE | {"check_estimators_dtypes": EXACT}
     return NOT_APPLICABLE if isinstance(estimator, MixedModelRegressor) else {}
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
 @parametrize_with_checks(
-    [MixedModelRegressor(), MixedModelClassifier()], expected_failed_checks=not_applicable
+    [MixedModelRegressor(), MixedModelClassifier(), GroupedRegressor(), GroupedClassifier()],
+    expected_failed_checks=not_applicable,
 )
 def test_estimator_checks(estimator: Any, check: Any) -> None:
     check(estimator)

@@ -57,7 +57,7 @@ class ExitCode(IntEnum):
     NOT_CONVERGED = 4, "the fit did not converge"
     SINGULAR = 5, "the fit is singular, and --strict was given"
     FILE = 6, "a file cannot be read or written, or a package for its format is missing"
-    MEMORY = 7, "out of memory"
+    MEMORY = 7, "out of memory (134 or 137 where the system itself ends the process)"
     INTERRUPTED = 130, "interrupted (Ctrl-C)"
     TERMINATED = 143, "terminated (SIGTERM)"
 
