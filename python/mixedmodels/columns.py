@@ -96,9 +96,7 @@ class Column:
     @lazy
     def numeric(self) -> NDArray[np.float64]:
         """(n,) float64, NaN where missing: the caller's memory, not a copy, where it can be."""
-        if self.kind == "date":
-            return self._seconds()
-        if self.kind not in ("number", "boolean"):
+        if self.kind not in ("number", "boolean", "date"):
             words = {
                 "text": "text",
                 "category": "categorical",
@@ -111,7 +109,7 @@ class Column:
             )
         native = self._series.to_native()
         try:
-            return _floats(native, self._series)
+            return self._seconds() if self.kind == "date" else _floats(native, self._series)
         except Exception as error:  # every data frame library raises types of its own
             raise DataError(f"column '{self.name}' cannot be read as numbers: {error}") from error
 

@@ -137,7 +137,8 @@ def load_spec(saved: SavedSpec, text: str, contrasts: Any, context: Mapping[str,
     variables = {text: _load_factor(factor) for text, factor in saved.factors.items()}
     variables |= {text: _columns(width) for text, width in saved.widths.items()}
     groups = {text: _levels_only(levels) for text, levels in saved.parts.items()}
-    combined = {name: _levels_only(levels) for name, levels in saved.groups.items()}
+    # labels of combinations such as "a:b" + "c" and "a" + "b:c" are the same
+    combined = {name: _levels_only(levels, unique=False) for name, levels in saved.groups.items()}
     for term in formula.random:
         if len(term.group) == 1 and term.group[0].text in groups:
             combined[term.group_name] = groups[term.group[0].text]
@@ -170,8 +171,10 @@ def _load_factor(saved: SavedFactor) -> Matrix | Factor:
     return replace(factor, contrast=_load_contrast(saved.contrast))
 
 
-def _levels_only(saved: SavedLevels) -> Factor:
+def _levels_only(saved: SavedLevels, unique: bool = True) -> Factor:
     levels: pd.Index[Any] = load_levels(saved)
+    if unique and not levels.is_unique:
+        refuse("a level stands twice")
     return Factor(np.zeros(0, dtype=np.int32), levels)
 
 

@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from ._core import Fit, GeneralizedFit
     from .model_matrix import TermInfo
 
-__all__ = ["Estimates", "Failure", "Results", "StoredFit", "attempt", "save_fit"]
+__all__ = [
+    "Estimates",
+    "Failure",
+    "Results",
+    "StoredFit",
+    "attempt",
+    "check_columns",
+    "save_fit",
+]
 
 Vector = Annotated[NDArray[np.float64], ArrayOf("f8", 1)]
 Matrix = Annotated[NDArray[np.float64], ArrayOf("f8", 2)]
@@ -119,6 +127,23 @@ class Results:
     blocks: str | None = None
 
 
+def check_columns(fit: Any, p: int, linear: bool) -> None:
+    """Refuse estimates that are missing of other columns than of those dropped."""
+    beta, vcov = np.asarray(fit.beta), np.asarray(fit.vcov if linear else fit.conditional_vcov)
+    if beta.shape != (p,) or vcov.shape != (p, p):
+        refuse("its estimates are not those of its columns")
+    lost, missing = np.isnan(beta), np.isnan(vcov)
+    kept = missing[np.ix_(~lost, ~lost)]
+    fits = (
+        sorted(fit.dropped) == np.flatnonzero(lost).tolist()
+        and fit.rank == p - lost.sum()
+        and bool(missing[lost].all() and missing[:, lost].all())
+        and bool(kept.all() or not kept.any())  # all: there are no degrees of freedom
+    )
+    if not fits:
+        refuse("its estimates are not those of the columns that its data determine")
+
+
 class StoredFit(NoRows):
     """Stands for a kernel's `Fit` or `GeneralizedFit`; arrays are copies, as the kernel's are."""
 
@@ -140,9 +165,7 @@ class StoredFit(NoRows):
         e, r = self._estimates, self._results
         q = [len(term.columns) for term in terms]
         size = sum(k * (k + 1) // 2 for k in q)
-        lost = np.flatnonzero(np.isnan(e.beta)).tolist()
-        if len(e.beta) != p or list(e.dropped) != lost or e.rank != p - len(lost):
-            refuse("its estimates are not those of its columns")
+        check_columns(self, p, linear)
         effects = [(len(term.levels), k) for term, k in zip(terms, q, strict=True)]
         _require(e.theta, (size,), e.multipliers, (len(terms),))
         _require(*(x for pair in zip(e.modes, effects, strict=False) for x in pair))
@@ -154,15 +177,15 @@ class StoredFit(NoRows):
             for array, (levels, k) in zip(r.conditional_covariances, effects, strict=True):
                 _require(array, (levels, k, k))
         if linear:
-            self._check_linear(p, size)
+            self._check_linear(size)
         else:
-            self._check_generalized(p, size)
+            self._check_generalized(size)
 
-    def _check_linear(self, p: int, size: int) -> None:
-        e, r, rank = self._estimates, self._results, self._estimates.rank
-        if e.reml is None or e.vcov is None or r.blocks is None:
+    def _check_linear(self, size: int) -> None:
+        r, rank = self._results, self._estimates.rank
+        if r.blocks is None:
             refuse("it lacks estimates of a linear model")
-        _require(e.vcov, (p, p), r.root, (rank, rank), r.hessian, (size, size))
+        _require(r.root, (rank, rank), r.hessian, (size, size))
         i, v = r.information, r.variance_products
         if isinstance(i, Information):
             k = len(i.score)
@@ -173,11 +196,10 @@ class StoredFit(NoRows):
             _require(v.fixed, (k, rank, rank), v.pairs, (k, k, rank, rank))
             _require(v.traces, (k, k), v.trace, (k,))
 
-    def _check_generalized(self, p: int, size: int) -> None:
+    def _check_generalized(self, size: int) -> None:
         e, h = self._estimates, self._results.hessian
         if e.dispersion is None or e.criterion_kind is None or e.quadrature is None:
             refuse("it lacks estimates of a generalised model")
-        _require(e.conditional_vcov, (p, p))
         if not isinstance(h, Failure):
             _require(h, (len(h), len(h)))
             if not size <= len(h) <= size + e.rank + 1:
