@@ -10,11 +10,15 @@ import mixedmodels as mm
 from mixedmodels.plots.bands import DRAWN, normal_band, normal_scores, order_statistics
 
 
-@pytest.mark.parametrize("n", [1, 7, 60, 400])
-def test_simultaneous_coverage(n: int) -> None:
+@pytest.mark.parametrize("standardised", [False, True])
+@pytest.mark.parametrize("n", [3, 7, 60, 400])
+def test_simultaneous_coverage(n: int, standardised: bool) -> None:
     ranks = order_statistics(n)
-    low, high = normal_band(ranks, n, 0.9, "simultaneous")
+    low, high = normal_band(ranks, n, 0.9, "simultaneous", standardised=standardised)
     samples = np.sort(np.random.default_rng(n).normal(size=(4_000, n)), axis=1)
+    if standardised:
+        samples -= samples.mean(axis=1, keepdims=True)
+        samples /= samples.std(axis=1, ddof=1, keepdims=True) * np.sqrt(1 - 1 / n)
     inside = ((low <= samples) & (samples <= high)).all(axis=1)
     # calibrated on 300 of the ranks and 2,000 samples: standard errors of 0.005 and 0.007
     assert inside.mean() == pytest.approx(0.9, abs=0.03)
@@ -38,9 +42,11 @@ def test_one_observation_has_the_normal_interval() -> None:
 def test_simultaneous_bands_are_wider_and_symmetrical() -> None:
     ranks = order_statistics(50)
     low, high = normal_band(ranks, 50, 0.95, "simultaneous")
+    known = normal_band(ranks, 50, 0.95, "simultaneous", standardised=False)
     inner = normal_band(ranks, 50, 0.95, "pointwise")
     assert (low < inner[0]).all()
     assert (high > inner[1]).all()
+    assert (high < known[1]).all()
     np.testing.assert_allclose(low, -high[::-1])
     assert np.array_equal(low, normal_band(ranks, 50, 0.95, "simultaneous")[0])
 

@@ -2,8 +2,9 @@
 
 The i-th of n uniform order statistics has a Beta(i, n + 1 − i) distribution. A pointwise band has
 each of them inside with the coverage asked for. A simultaneous one has all of them inside at once:
-the same local level γ for every order statistic, γ found by simulation ("tail-sensitive" bands:
-Aldor-Noiman, Brown, Buja, Rolke & Stine 2013, The American Statistician 67, 249-260).
+the same local level γ for every order statistic, γ found by simulation of samples whose mean and
+standard deviation are estimated ("tail-sensitive" bands: Aldor-Noiman, Brown, Buja, Rolke & Stine
+2013, The American Statistician 67, 249-260).
 """
 
 from __future__ import annotations
@@ -46,8 +47,22 @@ def normal_scores(ranks: Array, n: int) -> Array:
     return normal_quantile((ranks - 0.375) / (n + 0.25))
 
 
-def normal_band(ranks: Array, n: int, level: float, band: Band) -> tuple[Array, Array]:
-    """Lower and upper ends for the standard normal order statistics of these ranks.
+def normal_band(
+    ranks: Array, n: int, level: float, band: Band, *, standardised: bool = True
+) -> tuple[Array, Array]:
+    """Lower and upper ends for the order statistics of these ranks.
+
+    Parameters
+    ----------
+    ranks
+        Some of 1 ... n, increasing.
+    level
+        Coverage.
+    band
+        "simultaneous" or "pointwise".
+    standardised
+        Whether the sample's own mean and standard deviation have been taken out, as they nearly
+        are of residuals: a simultaneous band that took them as known would be too wide.
 
     Raises
     ------
@@ -59,7 +74,7 @@ def normal_band(ranks: Array, n: int, level: float, band: Band) -> tuple[Array, 
     check_level(level)
     if band not in get_args(Band):
         raise ArgumentError(f"band is {band!r}; choose {' or '.join(get_args(Band))}")
-    outside = 1 - level if band == "pointwise" else _local_level(n, level)
+    outside = 1 - level if band == "pointwise" else _local_level(n, level, standardised and n > 2)
     low = betaincinv(ranks, n + 1 - ranks, outside / 2)
     # the upper end by symmetry: 1 − U_(i) is U_(n + 1 − i), and keeps its digits near zero
     high = betaincinv(n + 1 - ranks, ranks, outside / 2)
@@ -67,18 +82,38 @@ def normal_band(ranks: Array, n: int, level: float, band: Band) -> tuple[Array, 
 
 
 @lru_cache(maxsize=256)
-def _local_level(n: int, level: float) -> float:
+def _local_level(n: int, level: float, standardised: bool) -> float:
     """γ such that with probability `level` all order statistics are inside their 1 − γ intervals.
 
-    Uniform order statistics are partial sums of exponential spacings over their total, so that a
-    subset of them is drawn without the others. The random numbers are the same every time.
+    The random numbers are the same every time.
     """
-    from scipy.special import betainc
+    from scipy.special import betainc, ndtr
 
     ranks = order_statistics(n, CALIBRATED)
+    uniform = _uniform_samples(ranks, n)
+    if standardised:
+        uniform = ndtr(_standardised(normal_quantile(uniform), ranks, n))
+    below = betainc(ranks, n + 1 - ranks, uniform)
+    least = 2 * np.minimum(below, 1 - below).min(axis=1)
+    return float(np.quantile(least, 1 - level))
+
+
+def _uniform_samples(ranks: Array, n: int) -> Array:
+    """Order statistics of uniform samples, (samples, ranks).
+
+    They are partial sums of exponential spacings over their total, so that some are drawn without
+    the others.
+    """
     spacings = np.diff(np.r_[0, ranks, n + 1])
     shape = (min(DRAWS // len(spacings), 40_000), len(spacings))
     sums = np.cumsum(np.random.default_rng(0).standard_gamma(spacings, shape), axis=1)
-    below = betainc(ranks, n + 1 - ranks, sums[:, :-1] / sums[:, -1:])
-    least = 2 * np.minimum(below, 1 - below).min(axis=1)
-    return float(np.quantile(least, 1 - level))
+    return np.asarray(sums[:, :-1] / sums[:, -1:])
+
+
+def _standardised(z: Array, ranks: Array, n: int) -> Array:
+    """(z − z̄)/(s√(1 − 1/n)); an order statistic left out counts as its nearest neighbour drawn."""
+    edges = np.r_[0.5, (ranks[:-1] + ranks[1:]) / 2, n + 0.5]
+    share = np.diff(edges) / n
+    centred = z - (z @ share)[:, None]
+    variance = centred**2 @ share * n / (n - 1)
+    return np.asarray(centred / np.sqrt(variance * (1 - 1 / n))[:, None])
