@@ -109,13 +109,25 @@ def _plane(found: Shrinkage, ax: Any) -> Axes:
 
 
 def _arrows(ax: Axes, x: Any, y: Any, to_x: Any, to_y: Any) -> None:
-    """Thin lines from (x, y) to (to_x, to_y): the markers at their ends tell the direction."""
-    from matplotlib.collections import LineCollection
-
-    ends = np.stack([np.column_stack([x, y]), np.column_stack([to_x, to_y])], axis=1)
-    complete = np.isfinite(ends).all(axis=(1, 2))
-    lines = LineCollection(list(ends[complete]), colors=GREY, linewidths=1.0, alpha=0.8, zorder=2)
-    ax.add_collection(lines)
+    """Thin arrows from (x, y) to (to_x, to_y)."""
+    ends = np.column_stack([x, y, to_x, to_y])
+    x, y, to_x, to_y = ends[np.isfinite(ends).all(axis=1)].T
+    ax.quiver(
+        x,
+        y,
+        to_x - x,
+        to_y - y,
+        angles="xy",
+        scale_units="xy",
+        scale=1,
+        units="inches",
+        width=0.012,
+        headwidth=6,
+        headlength=7,
+        headaxislength=6,
+        color=GREY,
+        zorder=2,
+    )
 
 
 def _name(ax: Axes, x: pd.DataFrame, y: pd.DataFrame) -> None:
