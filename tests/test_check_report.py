@@ -41,10 +41,12 @@ def test_frame() -> None:
     assert frame["p_value"].isna().tolist() == [True, True, False]
 
 
-def test_html_escapes() -> None:
+def test_html_markdown_and_latex() -> None:
     html = REPORT._repr_html_()
     assert "a &lt; b" in html
     assert "factors cross" in html
+    assert "| problem | zeros " in REPORT.to_markdown()
+    assert r"a $<$ b" in REPORT.to_latex()
 
 
 @pytest.mark.parametrize(("kept", "verdict"), [(3, "problem"), (2, "note"), (1, "ok"), (0, "ok")])

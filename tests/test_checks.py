@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -97,3 +98,9 @@ def test_models_that_lack_something_are_checked_as_far_as_they_go() -> None:
         checks = m.check()
         assert str(checks)
         assert all(skipped.reason for skipped in checks.skipped)
+
+
+def test_a_model_without_rows_says_so(tmp_path: Path) -> None:
+    linear("sound").save(tmp_path / "m.mm", data=False)
+    with pytest.raises(mm.DataError, match="saved without its data"):
+        mm.load(tmp_path / "m.mm").check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import mixedmodels as mm
 import reference_data
+from mixedmodels import optimiser_comparison
 
 MODELS: dict[str, Any] = {
     "slopes": lambda: mm.lmer(
@@ -122,6 +124,26 @@ def test_a_fit_that_fails_is_listed() -> None:
     comparison = replace(mm.all_fit(MODELS["slopes"]()), failed={"bfgs": "not finite"})
     assert "bfgs: not finite" in str(comparison)
     assert "No fit by bfgs." in comparison.verdict
+
+
+def test_an_optimiser_that_breaks_down_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted_by = optimiser_comparison._fitted_by
+
+    def breaks(model: Any, control: mm.Control) -> Any:
+        if control.optimizer == "bfgs":
+            raise mm.ConvergenceError("the criterion is not finite")
+        return fitted_by(model, control)
+
+    monkeypatch.setattr(optimiser_comparison, "_fitted_by", breaks)
+    comparison = mm.all_fit(MODELS["slopes"]())
+    assert comparison.failed == {"bfgs": "the criterion is not finite"}
+    assert "bfgs" not in comparison.fits
+
+
+def test_a_model_without_rows_cannot_be_fitted_again(tmp_path: Path) -> None:
+    MODELS["slopes"]().save(tmp_path / "m.mm", data=False)
+    with pytest.raises(mm.DataError, match="saved without its data"):
+        mm.all_fit(mm.load(tmp_path / "m.mm"))
 
 
 def test_print_and_html() -> None:

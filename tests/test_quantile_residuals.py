@@ -107,6 +107,7 @@ def test_blocks_of_simulations_do_not_count() -> None:
 
 def test_some_random_effects_kept() -> None:
     d = DATA.assign(h=DATA["g"] % 7)
+    d["normal"] += np.sin(2.0 * d["h"])
     m = mm.lmer("normal ~ x + (1 | g) + (1 | h)", d)
     y = m.simulate(30, seed=2, re_form="~ (1 | g)").to_numpy()
     own = d["normal"].to_numpy()

@@ -9,8 +9,8 @@ from typing import Literal
 
 import pandas as pd
 
+from .document import Block, Cells, Document
 from .tables import WIDTH
-from .text import escape, html_table, notes_html
 
 __all__ = ["Check", "Checks", "Skipped", "Verdict", "grade", "p_text"]
 
@@ -61,7 +61,7 @@ class Skipped:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Checks:
+class Checks(Document):
     """The report of `m.check()`; prints, and `to_frame()` has the numbers.
 
     Attributes
@@ -138,11 +138,11 @@ class Checks:
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
+    def _blocks(self) -> list[Block]:
         header = ["verdict", "check", "found", "what to do"]
         rows = [[c.verdict, c.title, c.finding, c.advice] for c in self.checks]
-        title = f"<p>Checks of {escape(self.model)}: {self._summary}</p>"
-        return title + html_table(header, rows, text=len(header)) + notes_html(self._skipped_lines)
+        title = f"Checks of {self.model}: {self._summary}"
+        return [Cells(header, rows, text=len(header), title=title, notes=self._skipped_lines)]
 
 
 def grade(p_value: float, size: float, notable: float, large: float) -> Verdict:

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from .call import optimize, optimize_generalised
 from .control import Control, Optimizer
-from .errors import ArgumentError, MixedModelsError
+from .document import Block, Document, Paragraph
+from .errors import ArgumentError, ConvergenceError
 from .lazy import lazy
 from .mixed import Mixed
 from .tables import WIDTH, ResultTable
-from .text import escape
 
 if TYPE_CHECKING:
     from .generalised_model import GeneralizedLinearMixedModel
@@ -35,7 +35,7 @@ PATIENCE = 10  # times the evaluations, for the optimiser without derivatives
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class OptimizerComparison:
+class OptimizerComparison(Document):
     """One model fitted by several optimisers; made by `mm.all_fit`.
 
     Attributes
@@ -182,9 +182,9 @@ class OptimizerComparison:
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        tables = "".join(table._repr_html_() for table in self._tables())
-        return f"{tables}<p>{escape(self.verdict)}</p>"
+    def _blocks(self) -> list[Block]:
+        first, second = self._tables()
+        return [*first._blocks(), *second._blocks(), Paragraph(self.verdict)]
 
 
 def all_fit(model: MixedModel) -> OptimizerComparison:
@@ -232,7 +232,7 @@ def all_fit(model: MixedModel) -> OptimizerComparison:
     for label, settings in _alternatives(model, control).items():
         try:
             fits[label] = _fitted_by(model, settings)
-        except MixedModelsError as error:
+        except ConvergenceError as error:
             failed[label] = str(error)
     return OptimizerComparison(fits, failed)
 

@@ -18,8 +18,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .document import Block, Cells, Document
 from .quantile_residuals import discrete, observed, simulated, uniforms
-from .text import escape, html_table, right_table
+from .text import right_table
 
 if TYPE_CHECKING:
     from .fitted import FittedModel
@@ -29,6 +30,7 @@ __all__ = ["QuantileTests", "Ranked", "SimulationTest", "quantile_tests"]
 Array = NDArray[np.float64]
 Ranks = NDArray[np.int32]
 
+HEADER = ("observed", "expected", "p")
 MOST = 20_000  # rows tested
 BLOCK = 2_000  # rows ranked at a time
 
@@ -50,8 +52,8 @@ class SimulationTest:
     p_value: float
 
 
-@dataclass(frozen=True, slots=True)
-class QuantileTests:
+@dataclass(frozen=True, repr=False)
+class QuantileTests(Document):
     """What DHARMa's users look at, as tests of the whole response.
 
     Attributes
@@ -102,15 +104,14 @@ class QuantileTests:
         ]
 
     def __str__(self) -> str:
-        frame = self.to_frame()
-        table = right_table(["observed", "expected", "p"], self._cells(), list(frame.index))
+        table = right_table(HEADER, self._cells(), list(self.to_frame().index))
         return f"{self._title}\n{table}"
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        header, names = ["observed", "expected", "p"], list(self.to_frame().index)
-        return f"<p>{escape(self._title)}</p>{html_table(header, self._cells(), names)}"
+    def _blocks(self) -> list[Block]:
+        names = list(self.to_frame().index)
+        return [Cells(HEADER, self._cells(), names, title=self._title)]
 
 
 def quantile_tests(
