@@ -210,6 +210,13 @@ def test_terms_add_up_to_the_linear_predictor(re_form: Any) -> None:
     assert len(terms.columns) == 2 + named
 
 
+def test_terms_of_nothing_but_an_intercept() -> None:
+    m = mm.lm("anxiety ~ 1", clinic.data())
+    terms = m.predict(type="terms")
+    assert terms.shape == (300, 0)
+    assert terms.attrs["constant"] == pytest.approx(clinic.data()["anxiety"].mean())
+
+
 def test_terms_of_a_generalised_model_are_on_the_scale_of_the_link() -> None:
     m = mm.glmer(
         "y_pois ~ x + trt + offset(log_exposure) + (x | grp)",

@@ -34,7 +34,7 @@ def predict(
     interval: str | None = None,
     level: float = 0.95,
 ) -> pd.Series[float] | pd.DataFrame:
-    """Predictions; documented at `FittedModel.predict`."""
+    """Predictions; documented at `Prediction.predict`."""
     if type not in TYPES:
         raise ArgumentError(f"predictions of type {type!r}: choose one of {', '.join(TYPES)}")
     if interval not in INTERVALS:
@@ -71,7 +71,9 @@ def _terms(model: Prediction, rows: Rows) -> pd.DataFrame:
     for t, used in enumerate(rows.used):
         if used.any():
             parts.append((_random_label(model, t), rows.linear_predictor(none, (t,)) - offset))
-    frame = pd.concat([rows.series(values, label) for label, values in parts], axis=1)
+    frame = pd.DataFrame(index=rows.series(offset, "offset").index)
+    if parts:  # two terms of arrays may have one name, which a dict would not allow
+        frame = pd.concat([rows.series(values, label) for label, values in parts], axis=1)
     frame.attrs["constant"] = float(means @ beta)
     return frame
 
