@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 import clinic
@@ -107,6 +108,14 @@ class TestFit:
         result = json.loads((tmp_path / "out.json").read_text())
         assert [w["category"] for w in result["warnings"]] == ["MissingDataWarning"]
         assert result["rows"] == {"read": 300, "used": 295}
+
+    def test_warnings_before_an_error_are_said_too(self, tmp_path: Path, capsys: Any) -> None:
+        path = tmp_path / "table.csv"
+        pd.DataFrame({"y": [1, 1, 2, 2, None], "g": [1, 1, 2, 2, 2]}).to_csv(path, index=False)
+        assert run("fit", "y ~ 1 + (1 | g)", path) == ExitCode.DATA
+        first, second = capsys.readouterr().err.splitlines()
+        assert first.startswith("mixedmodels: warning: MissingDataWarning: 1 of 5 rows")
+        assert second.startswith("mixedmodels: error: DataError: the response does not vary")
 
 
 BINOMIAL = "worse ~ therapy_sessions + (1 | clinic)"
@@ -309,6 +318,11 @@ class TestPredict:
         np.testing.assert_array_equal(found, expected)
         assert list(found) == list(expected)
 
+    def test_no_rows(self, folder: Path, capsys: Any) -> None:
+        (folder / "none.csv").write_text("clinic,therapy_sessions\n")
+        assert run("predict", folder / "m.mm", folder / "none.csv") == 0
+        assert capsys.readouterr() == ("prediction\n", "")
+
     def test_missing_predictors(self, folder: Path, capsys: Any) -> None:
         (folder / "holes.csv").write_text("clinic,therapy_sessions\n1,NA\n1,3\n")
         assert run("predict", folder / "m.mm", folder / "holes.csv") == 0
@@ -323,7 +337,7 @@ class TestPredict:
         assert "mixedmodels: error: SavedModelError" in capsys.readouterr().err
         keep = ["--allow-new-levels", "--keep", "prediction"]
         assert run("predict", folder / "m.mm", folder / "new.csv", *keep) == ExitCode.USAGE
-        assert run("predict", folder / "m.mm", folder / "none.csv") == ExitCode.FILE
+        assert run("predict", folder / "m.mm", folder / "absent.csv") == ExitCode.FILE
 
     def test_summary(self, folder: Path, capsys: Any) -> None:
         assert run("summary", folder / "m.mm") == 0
@@ -334,6 +348,23 @@ class TestPredict:
         arguments = ["--factor", "clinic", "--save", whole, "--save-data", "--quiet"]
         assert run("fit", FORMULA, data, *arguments) == 0
         assert whole.stat().st_size > (folder / "m.mm").stat().st_size + 300 * 8
+
+
+class TestFactors:
+    def test_numbers_are_in_the_order_of_their_values(self) -> None:
+        dose = commands.with_factors({"dose": [10.0, 2.5, np.nan, 10.0]}, ["dose"])["dose"]
+        assert dose.cat.categories.tolist() == ["2.5", "10"]
+        assert dose.isna().tolist() == [False, False, True, False]
+
+    def test_text_is_in_the_order_of_code_points(self) -> None:
+        names = commands.with_factors(pl.DataFrame({"f": ["b", "10", "2"]}), ["f"])["f"]
+        assert names.cat.categories.tolist() == ["10", "2", "b"]
+
+    def test_a_declared_order_stays(self) -> None:
+        size = pd.Categorical([2, 1, 3], categories=[3, 1, 2], ordered=True)
+        found = commands.with_factors(pd.DataFrame({"size": size}), ["size"])["size"]
+        assert found.cat.categories.tolist() == ["3", "1", "2"]
+        assert found.cat.ordered
 
 
 class TestTables:

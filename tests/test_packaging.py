@@ -40,6 +40,10 @@ def test_install_and_fit(pattern: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.split()[-1]).is_relative_to(environment)
+    command = subprocess.run(
+        [python.with_name("mixedmodels"), "--version"], capture_output=True, text=True
+    )
+    assert (command.returncode, command.stdout[:12]) == (0, "mixedmodels "), command.stderr
 
 
 def test_wheel_contents() -> None:

@@ -16,12 +16,11 @@ import narwhals.stable.v1 as nw
 import numpy as np
 import pandas as pd
 
-from .columns import Table
+from .columns import Column, Table
 from .command_line import ExitCode, say
 from .control import Control
 from .errors import ArgumentError
 from .expression import Name
-from .factors import Factor
 from .families import family_of
 from .formula import parse
 from .summarize import as_plain
@@ -43,20 +42,21 @@ def fit(arguments: Namespace) -> ExitCode:
     read = time.perf_counter()
     with _warnings(arguments.quiet) as caught:
         model = _fitted(arguments, data)
+        seconds = {"read": read - began, "fit": time.perf_counter() - read}
         outcome = model.convergence
         code = _code(outcome.converged, outcome.singular and arguments.strict)
-    seconds = {"read": read - began, "fit": time.perf_counter() - read}
-    if code is ExitCode.DONE and arguments.save:
-        model.save(arguments.save, data=arguments.save_data)
+        silent = arguments.quiet or arguments.json == PIPE
+        text = "" if silent else f"{model.summary()}\n"
+        result = _result(model, arguments, code, Table(data).n, seconds)
+        if code is ExitCode.DONE and arguments.save:
+            model.save(arguments.save, data=arguments.save_data)
     if arguments.json:
-        result = _result(model, arguments, code, Table(data).n, caught, seconds)
-        _write_json(result, arguments.json)
-    if not arguments.quiet and arguments.json != PIPE:
-        print(model.summary())
+        _write_json(result | {"warnings": _plain_warnings(caught)}, arguments.json)
+    sys.stdout.write(text)
     if code is ExitCode.NOT_CONVERGED:
         say("error", f"ConvergenceError: the fit did not converge: {outcome.reason}")
     elif code is ExitCode.SINGULAR:
-        say("error", f"SingularFit: {outcome.messages[0]}")
+        say("error", f"SingularFit: {'; '.join(outcome.messages)}")
     return code
 
 
@@ -90,7 +90,9 @@ def summary(arguments: Namespace) -> ExitCode:
     """Print the summary of a saved model."""
     from . import load
 
-    print(load(arguments.model).summary())
+    with _warnings(quiet=False):
+        text = str(load(arguments.model).summary())
+    print(text)
     return ExitCode.DONE
 
 
@@ -149,13 +151,18 @@ def _code(converged: bool, singular: bool) -> ExitCode:
 
 @contextmanager
 def _warnings(quiet: bool) -> Iterator[Warnings]:
-    """Collects the warnings, and says each on a line of its own."""
+    """Collects the warnings, and says each on a line of its own, also where an error follows."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        yield caught
-    if not quiet:
-        for warning in caught:
-            say("warning", f"{warning.category.__name__}: {warning.message}")
+        try:
+            yield caught
+        finally:
+            for warning in [] if quiet else _plain_warnings(caught):
+                say("warning", f"{warning['category']}: {warning['message']}")
+
+
+def _plain_warnings(caught: Warnings) -> list[dict[str, str]]:
+    return [{"category": w.category.__name__, "message": str(w.message)} for w in caught]
 
 
 # --- The result ---
@@ -172,10 +179,9 @@ def _result(
     arguments: Namespace,
     code: ExitCode,
     rows: int,
-    caught: Warnings,
     seconds: dict[str, float],
 ) -> dict[str, Any]:
-    """What --json writes."""
+    """What --json writes, but for the warnings."""
     from . import __version__
 
     return {
@@ -187,10 +193,6 @@ def _result(
         "rows": {"read": rows, "used": model.nobs},
         "estimates": model.to_dict(),
         "convergence": _outcome(model),
-        "warnings": [
-            {"category": warning.category.__name__, "message": str(warning.message)}
-            for warning in caught
-        ],
         "seconds": seconds,
     }
 
@@ -227,16 +229,17 @@ def with_factors(data: Any, names: Sequence[str]) -> Any:
         return data
     table = Table(data)
     columns = {name: data[name] for name in table.names}
-    for name in names:
-        if table.column(name).kind != "category":
-            columns[name] = _labelled(table.column(name).factor)
-    return columns
+    return columns | {name: _labelled(table.column(name)) for name in names}
 
 
-def _labelled(factor: Factor) -> pd.Series[Any]:
+def _labelled(column: Column) -> pd.Series[Any]:
+    """A column's values as text; a declared order stays."""
+    factor = column.factor
     labels = factor.labels()
-    values = pd.Categorical.from_codes(factor.codes, pd.Index(labels, dtype=object))
-    return pd.Series(values.reorder_categories(_in_order(labels)))
+    levels = pd.Index(labels, dtype=object)
+    values = pd.Categorical.from_codes(factor.codes, levels, ordered=factor.ordered)
+    declared = column.kind == "category"
+    return pd.Series(values if declared else values.reorder_categories(_in_order(labels)))
 
 
 def _in_order(labels: list[str]) -> list[str]:
