@@ -54,7 +54,9 @@ class InferencePlots(PlotsOfModel):
             The model's ML fit did not converge.
         """
         from .profile_numbers import profiled
+        from .profiles import panel_grid
 
+        panel_grid(self._model.npar if parm is None else 1, "parameters")  # before the work
         return profiled(self._model, parm, n_threads).plot(ax=ax)
 
     def profile_data(
@@ -250,7 +252,9 @@ class InferencePlots(PlotsOfModel):
             As many axes as there are statistics; default: a new figure.
         """
         from ..parametric_bootstrap import bootstrap
+        from .profiles import panel_grid
 
+        panel_grid(self._model.npar if parm is None else 1, "statistics")  # before the work
         found = bootstrap(self._model, nsim, seed, n_threads=n_threads)
         return found.plot(parm, level, ax=ax)
 
