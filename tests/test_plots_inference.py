@@ -346,7 +346,7 @@ def test_more_parameters_than_panels(plot: str) -> None:
     columns = {f"x{k}": rng.normal(size=200) for k in range(30)}
     data = pd.DataFrame(columns).assign(y=rng.normal(size=200), g=np.arange(200) % 10)
     m = mm.lmer(f"y ~ {' + '.join(columns)} + (1 | g)", data.assign(y=data["y"] + data["g"]))
-    with pytest.raises(mm.ArgumentError, match="33 .* room for 1 to 30 panels: choose by parm="):
+    with pytest.raises(mm.ArgumentError, match=r"33 .* room for 1 to 30 panels: choose by parm="):
         getattr(m.plot, plot)()
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "SIGMA",
     "CovarianceParameter",
     "covariance_parameters",
+    "parameter_range",
     "scale_parameters",
     "sds_and_correlations",
 ]
@@ -74,6 +75,18 @@ def covariance_parameters(terms: Sequence[TermInfo]) -> tuple[CovarianceParamete
                 name, label = f".sig{len(found) + 1:02d}", f"{what}|{term.group}"
                 found.append(CovarianceParameter(name, label, t, row, column))
     return tuple(found)
+
+
+def parameter_range(label: str) -> tuple[float, float]:
+    """The ends of the range of a parameter, by the label that this module gives it.
+
+    >>> parameter_range("cor_x.(Intercept)|g"), parameter_range("sigma"), parameter_range("x")
+    ((-1.0, 1.0), (0.0, inf), (-inf, inf))
+    """
+    if label.startswith("cor_") and "|" in label:
+        return -1.0, 1.0
+    positive = label.startswith("sd_") and "|" in label
+    return (0.0 if positive or label in ("sigma", "dispersion") else -np.inf), np.inf
 
 
 def scale_parameters(family: Family | None) -> dict[str, str]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..columns import names_given
 from ..errors import ArgumentError
+from ..parameters import parameter_range
 from .profiles import panel_grid
 from .style import BLUE, NOTE_SIZE, ORANGE, describe, figure_of, note, panels, short
 
@@ -55,7 +56,7 @@ def replicate_densities(
     for name in names:
         low, high, estimate, label = list(intervals.loc[name])
         replicates = values[name].to_numpy(dtype=float)
-        ends = _range(str(label)) if b.statistic is None else (-np.inf, np.inf)
+        ends = parameter_range(str(label)) if b.statistic is None else (-np.inf, np.inf)
         kinds = _kinds(replicates[np.isfinite(replicates)], ends)
         kinds += [("interval", low, np.nan), ("interval", high, np.nan)]
         kinds.append(("estimate", estimate, np.nan))
@@ -64,14 +65,6 @@ def replicate_densities(
         part.insert(1, "parameter", label)
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
-
-
-def _range(label: str) -> tuple[float, float]:
-    """The range of a parameter by its label, as `covariance_parameters` gives it."""
-    if label.startswith("cor_") and "|" in label:
-        return -1.0, 1.0
-    positive = label.startswith("sd_") and "|" in label
-    return (0.0 if positive or label in ("sigma", "dispersion") else -np.inf), np.inf
 
 
 def _kinds(x: Array, ends: tuple[float, float]) -> list[tuple[str, float, float]]:

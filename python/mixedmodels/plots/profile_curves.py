@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..distributions import normal_quantile
+from ..parameters import parameter_range
 
 if TYPE_CHECKING:
     from ..profile import Profile
@@ -69,19 +70,10 @@ def profile_curves(profile: Profile) -> list[ProfileCurve]:
         rising = np.r_[True, np.diff(zeta) > 0] & np.r_[True, np.diff(values) > 0]
         values, zeta = values[rising], zeta[rising]
         if len(values) > 1:
-            ends = values[0], values[-1]
-            bounds = _at_bound(profile.labels[name], *ends)
+            low, high = parameter_range(profile.labels[name])
+            bounds = bool(values[0] == low), bool(values[-1] == high)
             found.append(ProfileCurve(name, profile.labels[name], values, zeta, bounds))
     return found
-
-
-def _at_bound(label: str, low: float, high: float) -> tuple[bool, bool]:
-    """Whether the ends are those of the range of a standard deviation or correlation."""
-    if "|" not in label:
-        return False, False
-    return low == (-1.0 if label.startswith("cor_") else 0.0), high == 1.0 and label.startswith(
-        "cor_"
-    )
 
 
 def profile_frame(profile: Profile) -> pd.DataFrame:
