@@ -133,6 +133,11 @@ def test_rows_are_those_of_the_new_data() -> None:
         assert np.isnan(np.asarray(got)).all()
 
 
+@pytest.mark.parametrize("interval", [None, "confidence", "prediction"])
+def test_no_rows(m: Any, interval: Any) -> None:
+    assert len(m.predict(NEW.head(0), interval=interval)) == 0
+
+
 def test_excluded_rows_are_missing() -> None:
     m = clinic.three_levels("exclude")
     visits = clinic.visits()

@@ -87,26 +87,25 @@ def _degrees(model: Prediction, rows: Rows, variance: Array, is_new: bool) -> Ar
     if not isinstance(model, LinearMixedModel):
         return _constant_degrees(model)
     satterthwaite = model._satterthwaite
-    size = len(model.theta)
     by_theta = _fixed_slopes(rows, satterthwaite.root, satterthwaite.slopes, model.sigma)
     if is_new:
         elements = [_element_slopes(effects.columns) for effects in rows.unknown]
         by_element = model.sigma**2 * np.concatenate(elements, axis=1)
         by_theta = by_theta + by_element @ model._information["covariance"]
     gradient = np.column_stack([by_theta, 2 * variance / model.sigma])
-    assert gradient.shape[1] == size + 1
     spread = np.einsum("ks,st,kt->k", gradient, parameter_variance(model), gradient)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(2 * variance**2 / spread)
+    df = np.full(len(variance), np.inf)  # of a variance of zero
+    return np.divide(2 * variance**2, spread, out=df, where=spread > 0)
 
 
 def _fixed_slopes(rows: Rows, root: Array, slopes: Array, sigma: float) -> Array:
     """∂(x'vcov x)/∂θ, shape (n, n_theta), of the rows that know no effect; zero in the others."""
     kept = ~np.isnan(np.asarray(rows.model._fit.beta))
     x = rows.X[:, kept] @ root
-    none = np.array([(e.codes < 0) for e in rows.known]).reshape(-1, len(x)).all(axis=0)
     by_theta = sigma**2 * np.einsum("ki,tij,kj->kt", x, slopes, x)
-    return np.where(np.broadcast_to(none, len(x))[:, None], by_theta, 0.0)
+    for effects in rows.known:
+        by_theta[effects.codes >= 0] = 0.0
+    return np.asarray(by_theta)
 
 
 def _element_slopes(z: Array) -> Array:
