@@ -148,6 +148,37 @@ def test_binned_residuals() -> None:
     assert total == pytest.approx(m.residuals().sum())
 
 
+@pytest.mark.parametrize("name", ["lmer", "binary", "weighted", "arrays"])
+@pytest.mark.parametrize("re_form", [None, "NA"])
+def test_fitted_values_with_the_random_effects_named(name: str, re_form: Any) -> None:
+    m = model(name)
+    frame = m.plot.residuals_data("pearson", re_form=re_form)
+    expected = m.predict(re_form=re_form, type="link").loc[frame.index]
+    np.testing.assert_allclose(frame["fitted"], expected)
+    all_effects = m.plot.residuals_data("pearson")
+    np.testing.assert_array_equal(frame["residual"], all_effects["residual"])
+
+
+def test_residuals_rise_with_fitted_values_that_are_shrunken() -> None:
+    """In a model that is right, with groups of five; against the fixed part they do not."""
+    rng = np.random.default_rng(4)
+    g = np.repeat(np.arange(4_000), 5)
+    data = pd.DataFrame({"g": g, "x": rng.normal(size=len(g))})
+    p = 1 / (1 + np.exp(-data["x"] - rng.normal(size=4_000)[g]))
+    data["y"] = (rng.random(len(g)) < p).astype(int)
+    m = mm.glmer("y ~ x + (1 | g)", data, family="binomial")
+    inside = {
+        re_form: frame["residual"].between(frame["low"], frame["high"]).mean()
+        for re_form in (None, "NA")
+        for frame in [m.plot.residuals_data(re_form=re_form)]
+    }
+    assert inside["NA"] > 0.9
+    assert inside[None] < 0.6
+    ax = m.plot.residuals(re_form="NA")
+    assert "fixed part" in ax.get_xlabel()
+    plt.close("all")
+
+
 def test_calibration() -> None:
     m = model("binary")
     bins, frame = m.plot.residuals_data(), m.plot.observed_data()

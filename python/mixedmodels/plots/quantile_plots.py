@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..quantile_tests import Ranked
-from ..re_form import effects_named
 from .accessor import PlotsOfModel
+from .residual_data import predictor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,9 +109,7 @@ def _quantiles(residuals: Array) -> pd.DataFrame:
 def _against_fitted(
     model: FittedModel, rows: NDArray[np.intp], residuals: Array, re_form: Any
 ) -> pd.DataFrame:
-    kept = effects_named(model, re_form)
-    modes: list[Array | None] = [b * mask for b, mask in zip(model._modes, kept, strict=True)]
-    fitted = np.asarray(model._design.linear_predictor(model._fit.beta, modes))[rows]
+    fitted = predictor(model, re_form)[rows]
     n = len(fitted)
     rank = (pd.Series(fitted).rank().to_numpy() - 0.5) / n
     index = model._matrices.index.take(rows)

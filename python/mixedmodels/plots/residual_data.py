@@ -6,7 +6,7 @@ not crowd at an end of their range (McCullagh & Nelder 1989, §12.6).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from ..generalised import Generalised
 from ..leverage import distances
 from ..leverage import standardised as divided_by_spread
 from ..quantile_residuals import quantile_residuals
+from ..re_form import effects_named
 from ..rows import kept_rows
 from .bands import Band, normal_band, normal_scores, order_statistics
 from .smoother import Smooth, lowess
@@ -32,6 +33,7 @@ __all__ = [
     "calibration",
     "is_binary",
     "observed",
+    "predictor",
     "quantiles",
     "residuals",
     "scale_location",
@@ -55,14 +57,25 @@ def is_binary(model: FittedModel) -> bool:
 # --- A value a row ---
 
 
-def residuals(model: FittedModel, type: ResidualType) -> tuple[pd.DataFrame, Smooth]:
+def predictor(model: FittedModel, re_form: Any = None) -> Array:
+    """The linear predictor with the random effects that `re_form` names, shape (nobs,)."""
+    kept = effects_named(model, re_form)
+    modes: list[Array | None] = [b * mask for b, mask in zip(model._modes, kept, strict=True)]
+    return np.asarray(model._design.linear_predictor(model._fit.beta, modes))
+
+
+def residuals(
+    model: FittedModel, type: ResidualType, re_form: Any = None
+) -> tuple[pd.DataFrame, Smooth]:
     """fitted (the linear predictor), residual, smooth; and the curve."""
-    return _with_curve(model, "residual", _used(model, np.asarray(model.residuals(type))))
+    values = _used(model, np.asarray(model.residuals(type)))
+    return _with_curve(model, predictor(model, re_form), "residual", values)
 
 
 def scale_location(model: FittedModel) -> tuple[pd.DataFrame, Smooth]:
     """fitted (the linear predictor), root, smooth; and the curve."""
-    return _with_curve(model, "root", np.sqrt(np.abs(standardised(model, "deviance"))))
+    roots = np.sqrt(np.abs(standardised(model, "deviance")))
+    return _with_curve(model, model._linear_predictor, "root", roots)
 
 
 def by_leverage(model: FittedModel) -> pd.DataFrame:
@@ -90,8 +103,7 @@ def quantiles(model: FittedModel, type: Standardised, band: Band, level: float) 
     return pd.DataFrame(columns, index=model._matrices.index.take(drawn))
 
 
-def _with_curve(model: FittedModel, name: str, y: Array) -> tuple[pd.DataFrame, Smooth]:
-    x = model._linear_predictor
+def _with_curve(model: FittedModel, x: Array, name: str, y: Array) -> tuple[pd.DataFrame, Smooth]:
     smooth = lowess(x, y)
     return _frame(model, **{"fitted": x, name: y, "smooth": smooth(x)}), smooth
 
@@ -150,21 +162,21 @@ def calibration(model: FittedModel) -> pd.DataFrame:
     )
 
 
-def binned_residuals(model: FittedModel) -> pd.DataFrame:
+def binned_residuals(model: FittedModel, re_form: Any = None) -> pd.DataFrame:
     """By bins of the fitted mean: fitted, residual, low and high (0 ± 2 SE), rows."""
-    table = _bins(model)
+    table = _bins(model, re_form)
     table.insert(2, "low", -2 * table["std_error"])
     table.insert(3, "high", 2 * table["std_error"])
     return table.drop(columns="std_error")
 
 
-def _bins(model: FittedModel) -> pd.DataFrame:
-    """Means over bins of rows of similar fitted mean (Gelman & Hill 2007, §5.6).
+def _bins(model: FittedModel, re_form: Any = None) -> pd.DataFrame:
+    """Means over bins of rows of similar mean by `re_form` (Gelman & Hill 2007, §5.6).
 
     √n bins of about as many rows each; equal fitted means are in one bin. The standard error is
     that of the model, √(Σ Var(yᵢ))/rows.
     """
-    x = model._fitted
+    x = model._mean(predictor(model, re_form))
     bins = _bin_numbers(x)
     rows = np.bincount(bins)
     used = rows > 0
@@ -176,7 +188,7 @@ def _bins(model: FittedModel) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "fitted": mean(x),
-            "residual": mean(model._response - x),
+            "residual": mean(model._response - model._fitted),
             "std_error": np.sqrt(variance),
             "rows": rows[used],
         }

@@ -40,14 +40,15 @@ __all__ = [
 COOK = (0.5, 1.0)  # Cook's distances worth a look (Cook & Weisberg 1982, §3.5)
 
 
-def draw_residuals(model: FittedModel, type: ResidualType, ax: Axes | None) -> Axes:
-    frame, smooth = data.residuals(model, type)
+def draw_residuals(model: FittedModel, type: ResidualType, re_form: Any, ax: Axes | None) -> Axes:
+    frame, smooth = data.residuals(model, type, re_form)
     ax = axes(ax)
     reference_line(ax, y=0)
     cloud(ax, frame["fitted"].to_numpy(), frame["residual"].to_numpy())
     curve(ax, smooth)
     words = _residual_words(model, type)
-    describe(ax, x=_predictor(model), y=words, title="Residuals against fitted values")
+    x = f"{_predictor(model)}{_part(re_form)}"
+    describe(ax, x=x, y=words, title="Residuals against fitted values")
     return ax
 
 
@@ -111,8 +112,8 @@ def draw_calibration(model: FittedModel, ax: Axes | None) -> Axes:
     return ax
 
 
-def draw_binned(model: FittedModel, ax: Axes | None) -> Axes:
-    frame = data.binned_residuals(model)
+def draw_binned(model: FittedModel, re_form: Any, ax: Axes | None) -> Axes:
+    frame = data.binned_residuals(model, re_form)
     ax = axes(ax)
     reference_line(ax, y=0)
     for end in ("low", "high"):
@@ -123,7 +124,7 @@ def draw_binned(model: FittedModel, ax: Axes | None) -> Axes:
     what = "probability" if data.is_binary(model) else "value"
     describe(
         ax,
-        x=f"fitted {what}, mean of a bin",
+        x=f"fitted {what}{_part(re_form)}, mean of a bin",
         y="response residual, mean of a bin",
         title="Binned residuals",
     )
@@ -167,6 +168,13 @@ def _cook_contours(ax: Axes, rank: int, h: Any) -> None:
         legend(ax, "best" if len(h) <= MANY else "lower right")
     ax.set_xlim(left, right)
     ax.set_ylim(bottom, top)
+
+
+def _part(re_form: Any) -> str:
+    """Which random effects are in the fitted values, where not all are."""
+    if re_form is None:
+        return ""
+    return f" with {re_form}" if isinstance(re_form, str) and "|" in re_form else ", fixed part"
 
 
 def _predictor(model: FittedModel) -> str:

@@ -26,14 +26,18 @@ class ResidualPlots(PlotsOfModel):
     """Residuals against fitted values, their spread, their distribution, their leverage."""
 
     def residuals(
-        self, type: ResidualType | Literal["binned"] | None = None, *, ax: Axes | None = None
+        self,
+        type: ResidualType | Literal["binned"] | None = None,
+        *,
+        re_form: str | float | None = None,
+        ax: Axes | None = None,
     ) -> Axes:
         """Residuals against fitted values, with a robust smoother (lowess).
 
         Where the model holds the smoother is nearly flat at zero and the cloud equally wide
-        everywhere (Pearson residuals). With random effects it rises a little: conditional modes
-        are shrunken, so that rows of high groups lie above their fitted values, the more so the
-        smaller the groups are.
+        everywhere (Pearson residuals). With random effects it rises: conditional modes are
+        shrunken, so that rows of high groups lie above their fitted values, the more so the smaller
+        the groups are. Against the fixed part, `re_form="NA"`, it does not.
 
         Parameters
         ----------
@@ -42,6 +46,9 @@ class ResidualPlots(PlotsOfModel):
             mean with ± 2 standard errors, within which about 95 % of them lie (Gelman & Hill 2007,
             §5.6). Default "pearson"; for 0/1 data "binned", since their residuals lie on two
             curves.
+        re_form
+            The random effects in the fitted values on the horizontal axis, as in `m.predict`: None,
+            all; "NA", none. The residuals are those of the model in any case.
         ax
             The matplotlib Axes to draw on; None: a new figure.
 
@@ -61,10 +68,15 @@ class ResidualPlots(PlotsOfModel):
 
         kind = type or self._default_type
         if kind == "binned":
-            return drawing.draw_binned(self._model, ax)
-        return drawing.draw_residuals(self._model, kind, ax)
+            return drawing.draw_binned(self._model, re_form, ax)
+        return drawing.draw_residuals(self._model, kind, re_form, ax)
 
-    def residuals_data(self, type: ResidualType | Literal["binned"] | None = None) -> pd.DataFrame:
+    def residuals_data(
+        self,
+        type: ResidualType | Literal["binned"] | None = None,
+        *,
+        re_form: str | float | None = None,
+    ) -> pd.DataFrame:
         """What `residuals` draws: fitted, residual, smooth, one row a row used; "binned": fitted,
         residual, low, high, rows, one row a bin.
 
@@ -77,8 +89,8 @@ class ResidualPlots(PlotsOfModel):
         """
         kind = type or self._default_type
         if kind == "binned":
-            return data.binned_residuals(self._model)
-        return data.residuals(self._model, kind)[0]
+            return data.binned_residuals(self._model, re_form)
+        return data.residuals(self._model, kind, re_form)[0]
 
     def scale_location(self, *, ax: Axes | None = None) -> Axes:
         """Roots of absolute standardised residuals against fitted values, with a smoother.
