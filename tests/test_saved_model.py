@@ -1,0 +1,164 @@
+"""Models saved with their data: every method gives the same bits; files."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import mixedmodels as mm
+import reference_data
+import saved_examples
+from mixedmodels.saved_model import from_bytes, to_bytes
+from saved_examples import ESTIMATES, MODELS, OF_ROWS, loaded, new, outcome
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", mm.MixedModelsWarning)
+        yield
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_with_data_every_method_gives_the_same_bits(name: str) -> None:
+    original, again = saved_examples.model(name), loaded(name, data=True)
+    for what, method in {**ESTIMATES, **OF_ROWS}.items():
+        if what == "update" and name == "contrasts":
+            continue  # x is not a column of its formula
+        assert outcome(method, again) == outcome(method, original), what
+
+
+def test_saving_again_gives_the_same_bytes() -> None:
+    for data in (True, False):
+        saved = to_bytes(saved_examples.model("stateful"), data=data)
+        assert to_bytes(from_bytes(saved), data=data) == saved
+
+
+TABLES: dict[str, Callable[[pd.DataFrame], Any]] = {
+    "polars": lambda frame: pl.from_pandas(frame.reset_index()),
+    "pyarrow": lambda frame: pa.Table.from_pandas(frame.reset_index(drop=True)),
+    "dict": lambda frame: {name: frame[name].to_numpy() for name in frame},
+    "arrow columns": lambda frame: frame.astype({"g": "string[pyarrow]", "h": "int64[pyarrow]"}),
+    "integers with gaps": lambda frame: frame.astype({"h": "Int16", "x": "float32"}),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_tables_are_loaded_as_pandas(kind: str) -> None:
+    table = TABLES[kind](saved_examples.gaps().dropna(subset=["g"]))
+    m = mm.lmer("y ~ x + f + b + o + (1 | g) + (1 | h)", table)
+    again: Any = from_bytes(to_bytes(m, data=True))
+    assert isinstance(again._call.data, pd.DataFrame)
+    for what in ("summary", "modes", "fitted", "predict", "refit", "means"):
+        method = {**ESTIMATES, **OF_ROWS}[what]
+        assert outcome(method, again) == outcome(method, m), what
+
+
+def test_only_the_columns_of_the_fit_are_kept() -> None:
+    table = loaded("weights by name", data=True)._call.data
+    assert table.columns.tolist() == ["y", "x", "z", "g", "w"]
+    assert table.index.equals(saved_examples.data().index)
+
+
+# Files --------------------------------------------------------------------------------------------
+
+
+def test_predictions_are_the_same_bits_in_a_fresh_process(tmp_path: Path) -> None:
+    code = (
+        "import sys, pandas as pd, mixedmodels as mm\n"
+        "new = pd.read_pickle(sys.argv[1])\n"
+        "for path in sys.argv[2:]:\n"
+        "    print(mm.load(path).predict(new).to_numpy().tobytes().hex())\n"
+    )
+    new().to_pickle(tmp_path / "new.pkl")
+    expected, paths = [], []
+    for name in ("stateful", "ml, crossed", "binomial", "lm"):
+        for data in (True, False):
+            paths.append(tmp_path / f"{len(paths)}.mm")
+            saved_examples.model(name).save(paths[-1], data=data)
+            expected.append(saved_examples.model(name).predict(new()).to_numpy().tobytes().hex())
+    arguments = [sys.executable, "-c", code, str(tmp_path / "new.pkl"), *map(str, paths)]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == expected
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "model.mm"
+    path.write_text("before")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            saved_examples.model("intercepts").save(path)
+    assert path.read_text() == "before"
+    assert [p.name for p in tmp_path.iterdir()] == ["model.mm"]
+    saved_examples.model("intercepts").save(str(path))
+    assert [p.name for p in tmp_path.iterdir()] == ["model.mm"]
+    assert str(mm.load(path)) == str(saved_examples.model("intercepts"))
+
+
+def test_paths(tmp_path: Path) -> None:
+    m = saved_examples.model("intercepts")
+    with pytest.raises(FileNotFoundError):
+        mm.load(tmp_path / "none.mm")
+    with pytest.raises(FileNotFoundError):
+        m.save(tmp_path / "no folder" / "model.mm")
+    with pytest.raises(IsADirectoryError):
+        mm.load(tmp_path)
+    for path in (3, None, b"model.mm"):
+        with pytest.raises(mm.ArgumentError, match="expected a path"):
+            m.save(path)
+        with pytest.raises(mm.ArgumentError, match="expected a path"):
+            mm.load(path)  # type: ignore[arg-type]
+
+
+def test_small_models_take_a_few_kilobytes() -> None:
+    m = mm.lmer("Reaction ~ Days + (Days | Subject)", reference_data.load("sleepstudy"))
+    assert len(to_bytes(m, data=True)) < 8_000
+    assert len(to_bytes(m, data=False)) < 8_000
+
+
+# Context ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data", [True, False])
+def test_functions_of_the_user_are_asked_for(data: bool) -> None:
+    saved = to_bytes(saved_examples.model("context"), data=data)
+    for context in (None, {}, {"cube": abs}):
+        with pytest.raises(mm.ArgumentError, match=r"square.*mm\.load\(path, context="):
+            from_bytes(saved, context)
+    with pytest.raises(mm.ArgumentError, match="functions by name"):
+        from_bytes(saved, [abs])  # type: ignore[arg-type]
+
+
+def test_another_function_is_noticed() -> None:
+    saved = to_bytes(saved_examples.model("context"), data=True)
+    with pytest.raises(mm.SavedModelError, match="functions of context= the same"):
+        from_bytes(saved, {"square": np.abs})
+
+
+def test_what_a_file_cannot_hold() -> None:
+    frame = saved_examples.data().assign(
+        q=pd.period_range("2020-01", periods=12, freq="M")[np.arange(saved_examples.ROWS) % 12]
+    )
+    m = mm.lmer("y ~ x + (1 | q)", frame)
+    with pytest.raises(mm.DataError, match="'q' has values of type Period"):
+        to_bytes(m, data=True)
+    m = mm.lmer("y ~ x + (1 | g)", frame.set_index("q"))
+    with pytest.raises(mm.DataError, match="the index' has values of type Period"):
+        to_bytes(m, data=True)
+    assert len(to_bytes(m, data=False)) > 0
