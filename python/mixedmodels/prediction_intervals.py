@@ -95,7 +95,7 @@ def _degrees(model: Prediction, rows: Rows, variance: Array, is_new: bool) -> Ar
     gradient = np.column_stack([by_theta, 2 * variance / model.sigma])
     spread = np.einsum("ks,st,kt->k", gradient, parameter_variance(model), gradient)
     df = np.full(len(variance), np.inf)  # of a variance of zero
-    return np.divide(2 * variance**2, spread, out=df, where=spread > 0)
+    return np.asarray(np.divide(2 * variance**2, spread, out=df, where=spread > 0))
 
 
 def _fixed_slopes(rows: Rows, root: Array, slopes: Array, sigma: float) -> Array:
