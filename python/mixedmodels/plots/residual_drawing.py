@@ -47,7 +47,7 @@ def draw_residuals(model: FittedModel, type: ResidualType, re_form: Any, ax: Axe
     cloud(ax, frame["fitted"].to_numpy(), frame["residual"].to_numpy())
     curve(ax, smooth)
     words = _residual_words(model, type)
-    x = f"{_predictor(model)}{_part(re_form)}"
+    x = f"{_predictor(model)}{_part(model, re_form)}"
     describe(ax, x=x, y=words, title="Residuals against fitted values")
     return ax
 
@@ -124,7 +124,7 @@ def draw_binned(model: FittedModel, re_form: Any, ax: Axes | None) -> Axes:
     what = "probability" if data.is_binary(model) else "value"
     describe(
         ax,
-        x=f"fitted {what}{_part(re_form)}, mean of a bin",
+        x=f"fitted {what}{_part(model, re_form)}, mean of a bin",
         y="response residual, mean of a bin",
         title="Binned residuals",
     )
@@ -170,9 +170,9 @@ def _cook_contours(ax: Axes, rank: int, h: Any) -> None:
     ax.set_ylim(bottom, top)
 
 
-def _part(re_form: Any) -> str:
+def _part(model: FittedModel, re_form: Any) -> str:
     """Which random effects are in the fitted values, where not all are."""
-    if re_form is None:
+    if re_form is None or not model._matrices.terms:
         return ""
     return f" with {re_form}" if isinstance(re_form, str) and "|" in re_form else ", fixed part"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
@@ -255,7 +255,8 @@ class ResidualPlots(PlotsOfModel):
     def diagnostics(self, *, ax: Sequence[Axes] | None = None) -> Figure:
         """The standard four on one figure: `residuals`, `qq`, `scale_location`, `leverage`.
 
-        Of 0/1 data `observed` takes the place of `scale_location`.
+        Of 0/1 data `residuals` are binned by the fixed part, and `observed` takes the place of
+        `scale_location`.
 
         Parameters
         ----------
@@ -270,8 +271,8 @@ class ResidualPlots(PlotsOfModel):
         from .style import figure_of, panels
 
         four = panels(4, ax, size=(10.5, 8))
-        for name, each in zip(self._standard_four, four, strict=True):
-            getattr(self, name)(ax=each)
+        for (name, arguments), each in zip(self._standard_four.items(), four, strict=True):
+            getattr(self, name)(**arguments, ax=each)
         return figure_of(four)
 
     def diagnostics_data(self) -> pd.DataFrame:
@@ -286,14 +287,18 @@ class ResidualPlots(PlotsOfModel):
         ['residuals', 'qq', 'scale_location', 'leverage']
         """
         frames: dict[str, pd.DataFrame] = {
-            name: getattr(self, f"{name}_data")() for name in self._standard_four
+            name: getattr(self, f"{name}_data")(**arguments)
+            for name, arguments in self._standard_four.items()
         }
         return pd.concat(frames, names=["plot"])
 
     @property
-    def _standard_four(self) -> tuple[str, str, str, str]:
-        third = "observed" if data.is_binary(self._model) else "scale_location"
-        return ("residuals", "qq", third, "leverage")
+    def _standard_four(self) -> dict[str, dict[str, Any]]:
+        """Names of plots, and their arguments."""
+        if not data.is_binary(self._model):
+            return {"residuals": {}, "qq": {}, "scale_location": {}, "leverage": {}}
+        # with few rows a group the shrunken modes alone would put most bins outside
+        return {"residuals": {"re_form": "NA"}, "qq": {}, "observed": {}, "leverage": {}}
 
     @property
     def _default_type(self) -> Literal["binned", "pearson"]:
