@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .model import LinearMixedModel, LinearModel
     from .model_comparison import ComparisonTable, compare
     from .optimiser_comparison import OptimizerComparison, all_fit
+    from .output_frames import options
     from .parametric_bootstrap import Bootstrap, bootstrap
     from .parametric_lrt import BootstrapLRT, bootstrap_lrt
     from .planned_design import simulate_design
@@ -102,6 +103,7 @@ __all__ = [
     "lmer",
     "lmer_arrays",
     "load",
+    "options",
     "power",
     "ranova",
     "simulate_design",
@@ -138,6 +140,7 @@ _LAZY = {
     "lmer": "fit",
     "lmer_arrays": "fit",
     "load": "saved_model",
+    "options": "output_frames",
     "power": "power_analysis",
     "ranova": "random_terms",
     "simulate_design": "planned_design",

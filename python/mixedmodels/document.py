@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .markup import escape_latex, escape_markdown, latex_table, markdown_table
+from .output_frames import FramesAsAsked
 from .text import escape, html_table, notes_html
 
 __all__ = [
@@ -86,7 +87,7 @@ class Printed:
 Block = Heading | Paragraph | Formula | Cells | Notes | Printed
 
 
-class Document:
+class Document(FramesAsAsked):
     """A result that lists its blocks: HTML for notebooks, markdown and LaTeX for papers."""
 
     @abstractmethod

@@ -22,6 +22,7 @@ from .errors import ArgumentError
 from .keeping import Keeping
 from .lazy import lazy
 from .no_rows import NoRows
+from .output_frames import FramesAsAsked
 
 if TYPE_CHECKING:
     from ._core import Design, Fit, GeneralizedFit
@@ -36,7 +37,7 @@ ResidualType = Literal["response", "pearson", "deviance", "working", "scaled"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FittedModel(Keeping, ABC):
+class FittedModel(FramesAsAsked, Keeping, ABC):
     """What all fitted models share: fixed effects, likelihood, rows, prediction.
 
     Made by `lm`, `lmer`, `lmer_arrays`, `glm` and `glmer`, never by hand. What a kind of model adds

@@ -19,6 +19,7 @@ from .fitted import FittedModel
 from .generalised_model import GeneralizedLinearModel
 from .mixed import Mixed
 from .model import LinearMixedModel, LinearModel, with_criterion
+from .output_frames import frame_as_asked
 from .tables import ResultTable
 
 __all__ = [
@@ -64,6 +65,7 @@ class LikelihoodRatioTable(ResultTable):
         return [Cells(["formula"], formulas, list(self.models), text=1), *super()._blocks()]
 
 
+@frame_as_asked
 def anova(*models: FittedModel, refit: bool = True) -> LikelihoodRatioTable:
     """Likelihood-ratio tests, each model against the one before it.
 
@@ -122,6 +124,7 @@ def anova(*models: FittedModel, refit: bool = True) -> LikelihoodRatioTable:
     reml = not refit and any(_is_reml(model) for model in ordered)
     tests = [likelihood_ratio(small, large, reml) for small, large in pairwise(compared)]
     table = LikelihoodRatioTable.of(_columns(compared, tests, reml), "", index=labels)
+    table.index.name = "model"
     table.models = {
         label: model.formula or "fitted from arrays"
         for label, model in zip(labels, ordered, strict=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from .output_frames import FramesAsAsked
 
 if TYPE_CHECKING:
     from .model_matrix import TermInfo
@@ -17,7 +19,7 @@ __all__ = ["RandomEffects", "coefficients_by_group", "random_effects"]
 Array = NDArray[np.float64]
 
 
-class RandomEffects(dict[str, pd.DataFrame]):
+class RandomEffects(FramesAsAsked, dict[str, pd.DataFrame]):
     """group → DataFrame (levels, columns) of conditional modes; `.sd` the same with their
     conditional SDs.
 
@@ -28,10 +30,22 @@ class RandomEffects(dict[str, pd.DataFrame]):
     def __init__(self, modes: dict[str, pd.DataFrame], sd: dict[str, pd.DataFrame] | None = None):
         super().__init__(modes)
         self.sd = sd
+        self._long: RandomEffects | None = None
+
+    def converted(self, convert: Callable[[pd.DataFrame], Any]) -> RandomEffects:
+        """The same with frames of another library; `to_frame` still knows these."""
+        sd = (
+            None if self.sd is None else {group: convert(frame) for group, frame in self.sd.items()}
+        )
+        other = RandomEffects({group: convert(frame) for group, frame in self.items()}, sd)
+        other._long = self
+        return other
 
     def to_frame(self) -> pd.DataFrame:
         """Long form: grp, term, level, value and, where there are any, sd (lme4's condval,
         condsd)."""
+        if self._long is not None:
+            return self._long.to_frame()
         parts = []
         for group, modes in self.items():
             for j, column in enumerate(modes.columns):

@@ -14,12 +14,14 @@ from .formula import RandomTerm
 from .lrt import MIXTURE, LikelihoodRatio, criterion, likelihood_ratio
 from .mixed import Mixed
 from .model import LinearMixedModel
+from .output_frames import frame_as_asked
 from .submodels import Submodels, convergence_notes, droppable, without
 from .tables import ResultTable
 
 __all__ = ["ranova"]
 
 
+@frame_as_asked
 def ranova(model: Mixed) -> ResultTable:
     """Test each random-effects term by leaving out what it has most.
 

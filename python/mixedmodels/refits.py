@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .errors import DataError
 from .generalised import Generalised
 from .lazy import lazy
+from .output_frames import FramesAsAsked
 from .parameters import covariance_parameters, scale_parameters, sds_and_correlations
 from .simulate import on_table
 
@@ -32,7 +33,7 @@ RUNS_AWAY = (
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Refits:
+class Refits(FramesAsAsked):
     """Estimates of one model for k responses, each a frame or series with one row a response.
 
     Made by `m.refit(Y)`. A response that could not be fitted has NaN estimates; `messages` says

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..output_frames import FramesAsAsked
+
 if TYPE_CHECKING:
     from ..fitted import FittedModel
 
@@ -12,7 +14,7 @@ __all__ = ["PlotsOfModel"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PlotsOfModel:
+class PlotsOfModel(FramesAsAsked):
     """Base of the mixins that `Plots` is made of."""
 
     _model: FittedModel
