@@ -116,6 +116,8 @@ def factorise(values: Any, name: str) -> Factor:
     """
     if isinstance(values, np.ndarray) and values.dtype == np.float16:
         values = values.astype(np.float32)  # pandas has no index of float16
+    if isinstance(values, np.ndarray) and not values.dtype.isnative:
+        values = values.astype(values.dtype.newbyteorder("="))
     if isinstance(values, np.ndarray) and values.dtype.kind in "iu":
         small = _factorise_small_integers(values)
         if small is not None:

@@ -42,7 +42,7 @@ from .saved_arrays import SavedArrays, load_arrays, save_arrays
 from .saved_call import SavedCall, check_context, load_call, save_call
 from .saved_spec import SavedSpec, load_spec, save_spec
 from .saved_table import SavedTable, load_table, save_table
-from .stored_fit import Vector, check_columns
+from .stored_fit import Vector, check_estimates
 from .variables_used import names_used
 
 if TYPE_CHECKING:
@@ -334,5 +334,6 @@ def _revived(matrices: ModelMatrices, call: Call, saved: FitState, design: Any) 
         fit = revive(matrices, call, state, design)
     except (OverflowError, TypeError) as error:
         refuse(f"the numbers of its fit are none ({error})")
-    check_columns(fit, len(matrices.fixed_names), linear=call.family is None)
+    counts = len(matrices.fixed_names), len(matrices.terms)
+    check_estimates(fit, *counts, linear=call.family is None)
     return fit

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from . import errors
 from .codec import ArrayOf
+from .columns import MAX_MAGNITUDE
 from .container import refuse
 from .errors import MixedModelsError
 from .no_rows import NoRows
@@ -30,7 +31,7 @@ __all__ = [
     "Results",
     "StoredFit",
     "attempt",
-    "check_columns",
+    "check_estimates",
     "save_fit",
 ]
 
@@ -127,11 +128,12 @@ class Results:
     blocks: str | None = None
 
 
-def check_columns(fit: Any, p: int, linear: bool) -> None:
-    """Refuse estimates that are missing of other columns than of those dropped."""
+def check_estimates(fit: Any, p: int, terms: int, linear: bool) -> None:
+    """Refuse estimates that p columns and so many terms cannot have: of other shapes, missing
+    elsewhere than where columns were dropped, with negative variances."""
     beta, vcov = np.asarray(fit.beta), np.asarray(fit.vcov if linear else fit.conditional_vcov)
-    if beta.shape != (p,) or vcov.shape != (p, p):
-        refuse("its estimates are not those of its columns")
+    if beta.shape != (p,) or vcov.shape != (p, p) or np.shape(fit.multipliers) != (terms,):
+        refuse("its estimates are not those of its columns and terms")
     lost, missing = np.isnan(beta), np.isnan(vcov)
     kept = missing[np.ix_(~lost, ~lost)]
     fits = (
@@ -142,6 +144,9 @@ def check_columns(fit: Any, p: int, linear: bool) -> None:
     )
     if not fits:
         refuse("its estimates are not those of the columns that its data determine")
+    too_low = fit.sigma <= 0 if terms else fit.sigma < 0
+    if too_low or fit.sigma > MAX_MAGNITUDE or (np.diag(vcov) < 0).any():
+        refuse("its variances are none")
 
 
 class StoredFit(NoRows):
@@ -165,11 +170,11 @@ class StoredFit(NoRows):
         e, r = self._estimates, self._results
         q = [len(term.columns) for term in terms]
         size = sum(k * (k + 1) // 2 for k in q)
-        check_columns(self, p, linear)
+        check_estimates(self, p, len(terms), linear)
         effects = [(len(term.levels), k) for term, k in zip(terms, q, strict=True)]
-        _require(e.theta, (size,), e.multipliers, (len(terms),))
+        _require(e.theta, (size,))
         _require(*(x for pair in zip(e.modes, effects, strict=False) for x in pair))
-        if len(e.modes) != len(terms) or e.sigma < 0 or not np.isfinite(e.theta).all():
+        if len(e.modes) != len(terms) or not np.isfinite(e.theta).all():
             refuse("its random effects are not those of its terms")
         if not isinstance(r.conditional_covariances, Failure):
             if len(r.conditional_covariances) != len(terms):

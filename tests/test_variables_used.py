@@ -1,0 +1,34 @@
+"""The names that a fit uses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mixedmodels.call import Call
+from mixedmodels.formula import parse
+from mixedmodels.variables_used import names_used
+
+
+def arguments(**changes: Any) -> Call:
+    fields = {"weights": None, "offset": None, "contrasts": None, "na_action": "drop"}
+    return Call(data=None, context=None, **(fields | changes))
+
+
+USED = {
+    "log(y) ~ I(a + b)^2 + offset(c) + (d | e/f)": {"log", "y", "I", "a", "b", "c", "d", "e", "f"},
+    "cbind(s, n - s) ~ `my column` + square(x)": {"cbind", "s", "n", "my column", "square", "x"},
+    "y ~ C(f, mine) + (1 | factor(g))": {"y", "C", "f", "mine", "factor", "g"},
+}
+
+
+@pytest.mark.parametrize("formula", USED)
+def test_names_of_columns_and_functions(formula: str) -> None:
+    assert names_used(parse(formula), arguments()) == USED[formula]
+
+
+def test_weights_and_offset() -> None:
+    """Expressions, and columns with names that are none."""
+    found = names_used(parse("y ~ 1"), arguments(weights="2 * w", offset="log(my offset"))
+    assert found == {"y", "w", "2 * w", "log(my offset"}
