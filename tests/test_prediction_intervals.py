@@ -113,7 +113,9 @@ def test_variances_by_dense_algebra(
 ) -> None:
     m = mm.lmer(clinic.SLOPES, clinic.data())
     if solved:
-        monkeypatch.setattr(type(m), "_joint", joint.SolvedJoint(m._fit))
+        monkeypatch.setattr(
+            type(m), "_joint", joint.SolvedJoint(m._fit, m.sigma, np.arange(2), m._root)
+        )
     known = dense(m, NEW, columns)
     confidence = m.predict(NEW, re_form, True, interval="confidence")
     np.testing.assert_allclose(confidence["std_error"] ** 2, known, rtol=1e-7)
@@ -157,6 +159,18 @@ def test_fits_from_arrays() -> None:
         for interval in BOTH:
             got = a.predict(re_form=re_form, interval=interval)
             expected = b.predict(re_form=re_form, interval=interval)
+            np.testing.assert_allclose(got, expected, rtol=1e-6)
+
+
+def test_arrays_that_do_not_tell_the_groups() -> None:
+    """Without an intercept a row of z = 0 may be of any group."""
+    data = clinic.data()
+    x = data["therapy_sessions"]
+    a = mm.lmer_arrays(data["anxiety"], np.column_stack([np.ones(300), x]), [(x, data["clinic"])])
+    b = mm.lmer(f"{clinic.FIXED} + (0 + therapy_sessions | clinic)", data)
+    for re_form in (None, "NA"):
+        for interval in BOTH:
+            got, expected = (m.predict(re_form=re_form, interval=interval) for m in (a, b))
             np.testing.assert_allclose(got, expected, rtol=1e-6)
 
 

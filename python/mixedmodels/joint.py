@@ -15,8 +15,8 @@ covariance of β̂:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from .generalised import Generalised
 from .generalised_covariance import square_root
-from .rows import group_codes, linear_part
+from .rows import group_codes, knows_levels, linear_part
 from .varcorr import templates
 
 if TYPE_CHECKING:
@@ -138,11 +138,17 @@ class SolvedJoint:
     """The joint covariance of many effects of several factors: the kernel solves for each row."""
 
     fit: Fit | GeneralizedFit
+    sigma: float
+    kept: Places  # as in `JointCovariance`
+    root: Array
 
     def variances(
         self, X: Array, effects: Sequence[Effects], design: Callable[[], Design]
     ) -> Array:
         """As `JointCovariance.variances`; the terms of the design are `effects` in their order."""
+        if not effects:
+            fixed = X[:, self.kept] @ self.root
+            return np.asarray(self.sigma**2 * np.einsum("ni,ni->n", fixed, fixed))
         terms = [term.term for term in effects]
         return np.asarray(self.fit.joint_variances(design(), terms), dtype=float)
 
@@ -151,13 +157,17 @@ def joint_covariance_of(model: FittedModel) -> JointCovariance | SolvedJoint:
     """The joint covariance of a fitted model, in the form that its grouping factors ask for."""
     terms = model._matrices.terms
     layout = Layout.of(terms)
-    if len({term.group for term in terms}) > 1 and layout.count > MOST_EFFECTS:
-        return SolvedJoint(model._fit)
-    return _arrays(model, layout)
-
-
-def _arrays(model: FittedModel, layout: Layout) -> JointCovariance:
     kept = np.flatnonzero(~np.isnan(np.asarray(model._fit.beta)))
+    root = _fixed_root(model, kept)
+    is_large = len({term.group for term in terms}) > 1 and layout.count > MOST_EFFECTS
+    if is_large or not all(knows_levels(model, term.group) for term in terms):
+        return SolvedJoint(model._fit, model.sigma, kept, root)
+    modes, covariance = _arrays(model, layout, kept)
+    return JointCovariance(layout, model.sigma, kept, root, modes, covariance)
+
+
+def _arrays(model: FittedModel, layout: Layout, kept: Places) -> tuple[Array, Array]:
+    """B and C."""
     terms = model._matrices.terms
     lambdas = templates(np.asarray(model._fit.theta), [len(term.columns) for term in terms])
     M, fixed = _sums(model, layout, kept, lambdas)
@@ -165,14 +175,9 @@ def _arrays(model: FittedModel, layout: Layout) -> JointCovariance:
     transposed = np.broadcast_to(scale.T, M.shape)
     solved = scale @ np.linalg.solve(M, np.concatenate([transposed, fixed], axis=-1))
     C = model.sigma**2 * solved[..., : layout.width]
-    return JointCovariance(
-        layout,
-        sigma=model.sigma,
-        kept=kept,
-        root=_fixed_root(model, kept),
-        modes=solved[..., layout.width :].reshape(layout.count, len(kept)),
-        covariance=(0.5 * (C + np.swapaxes(C, -1, -2))).reshape(layout.count, layout.width),
-    )
+    symmetric = 0.5 * (C + np.swapaxes(C, -1, -2))
+    modes = solved[..., layout.width :].reshape(layout.count, len(kept))
+    return modes, symmetric.reshape(layout.count, layout.width)
 
 
 def _sums(
@@ -182,7 +187,8 @@ def _sums(
 
     Over the rows of ZΛ: where a predictor lies far from zero Z'WZ has lost the digits that M has.
     """
-    columns = list(layout.columns(own_effects(model, lambdas)))
+    scaled = [replace(e, columns=e.columns @ lambdas[e.term]) for e in own_effects(model)]
+    columns = list(layout.columns(scaled))
     weights = _working_weights(model) if columns else np.ones(model.nobs)
     gram = np.zeros(layout.count * layout.width)
     for (place, z), (other, y) in combinations_with_replacement(columns, 2):
@@ -201,22 +207,22 @@ def _sums(
     return M, fixed.reshape(len(M), layout.width, len(kept))
 
 
-def own_effects(model: FittedModel, lambdas: Sequence[Array] | None = None) -> list[Effects]:
-    """The random terms at the rows of the fit; with `lambdas` their columns are those of ZΛ.
+def own_effects(model: FittedModel, known: Collection[int] | None = None) -> list[Effects]:
+    """The random terms at the rows of the fit; terms that are not `known` (None: all are) have no
+    levels.
 
     Raises
     ------
     ArgumentError
-        The model was fitted from arrays and does not know its groups; see `group_codes`.
+        As `group_codes`.
     """
     terms = model._matrices.terms
-    codes = {group: group_codes(model, group) for group in {term.group for term in terms}}
-    columns = [model._design.random_columns(t) for t in range(len(terms))]
-    if lambdas is not None:
-        columns = [z @ scale for z, scale in zip(columns, lambdas, strict=True)]
+    known = range(len(terms)) if known is None else known
+    codes = {group: group_codes(model, group) for group in {terms[t].group for t in known}}
+    none = np.full(model.nobs, -1)
     return [
-        Effects(t, codes[term.group], z)
-        for t, (term, z) in enumerate(zip(terms, columns, strict=True))
+        Effects(t, codes[term.group] if t in known else none, model._design.random_columns(t))
+        for t, term in enumerate(terms)
     ]
 
 

@@ -31,7 +31,6 @@ from .predictive import response_quantiles
 from .varcorr import templates
 
 if TYPE_CHECKING:
-    from .joint import Effects
     from .prediction import Prediction
     from .prediction_rows import Rows
 
@@ -48,7 +47,7 @@ def with_interval(
     is_new = interval == "prediction"
     variance = rows.variances
     if is_new:
-        variance = variance + sum(_prior_variance(model, effects) for effects in rows.unknown)
+        variance = variance + sum(_prior_variance(model, t, z) for t, z in rows.unknown.items())
     if isinstance(model, Generalised):
         if type == "response" and is_new:
             return _of_responses(model, rows, variance, level)
@@ -67,11 +66,11 @@ def _frame(rows: Rows, columns: dict[str, Array]) -> pd.DataFrame:
     return pd.concat([rows.series(values, name) for name, values in columns.items()], axis=1)
 
 
-def _prior_variance(model: Prediction, effects: Effects) -> Array:
+def _prior_variance(model: Prediction, term: int, z: Array) -> Array:
     """z'Σz, shape (n,)."""
     sizes = [len(term.columns) for term in model._matrices.terms]
-    scale = templates(np.asarray(model._fit.theta), sizes)[effects.term]
-    return np.asarray(model.sigma**2 * np.square(effects.columns @ scale).sum(axis=1))
+    scale = templates(np.asarray(model._fit.theta), sizes)[term]
+    return np.asarray(model.sigma**2 * np.square(z @ scale).sum(axis=1))
 
 
 # --- Degrees of freedom ---
@@ -89,7 +88,7 @@ def _degrees(model: Prediction, rows: Rows, variance: Array, is_new: bool) -> Ar
     satterthwaite = model._satterthwaite
     by_theta = _fixed_slopes(rows, satterthwaite.root, satterthwaite.slopes, model.sigma)
     if is_new:
-        elements = [_element_slopes(effects.columns) for effects in rows.unknown]
+        elements = [_element_slopes(columns) for columns in rows.unknown.values()]
         by_element = model.sigma**2 * np.concatenate(elements, axis=1)
         by_theta = by_theta + by_element @ model._information["covariance"]
     gradient = np.column_stack([by_theta, 2 * variance / model.sigma])
@@ -103,8 +102,8 @@ def _fixed_slopes(rows: Rows, root: Array, slopes: Array, sigma: float) -> Array
     kept = ~np.isnan(np.asarray(rows.model._fit.beta))
     x = rows.X[:, kept] @ root
     by_theta = sigma**2 * np.einsum("ki,tij,kj->kt", x, slopes, x)
-    for effects in rows.known:
-        by_theta[effects.codes >= 0] = 0.0
+    for has_level in rows.has_level.values():
+        by_theta[has_level] = 0.0
     return np.asarray(by_theta)
 
 

@@ -15,9 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .columns import Table
-from .errors import ArgumentError, DataError
+from .errors import DataError
 from .evaluate import Evaluator
-from .joint import Effects, SolvedJoint, own_effects
+from .joint import Effects, own_effects
 from .lazy import lazy
 from .model_spec import new_group
 from .rows import group_codes
@@ -108,47 +108,49 @@ class Rows:
         return np.where(self.used[term], self.model._modes[term], 0.0)
 
     @lazy
-    def effects(self) -> list[Effects]:
-        """The design's terms with all their columns; -1 is the level of a row that has none."""
+    def has_level(self) -> dict[int, Mask]:
+        """Term → which rows have a level of it whose effects count as estimated, (n,)."""
         if self.arguments is None:
-            own = own_effects(self.model)
-            none = np.full(self.model.nobs, -1)
-            return [e if self.used[e.term].any() else replace(e, codes=none) for e in own]
-        terms, groups = self.arguments["terms"], self.arguments["groups"]
-        return [
-            Effects(t, groups[group][0], self.design.random_columns(k))
-            for k, (t, (group, _)) in enumerate(zip(self.terms, terms, strict=True))
-        ]
+            return {t: np.full(self.model.nobs, self.used[t].any()) for t in self.terms}
+        return {t: codes >= 0 for t, codes in zip(self.terms, self._new_codes(), strict=True)}
 
     @lazy
     def known(self) -> list[Effects]:
         """The effects that count as estimated; columns that do not are zero."""
+        terms = [t for t in self.terms if self.used[t].any()]
+        if self.arguments is None:
+            effects = own_effects(self.model, terms)
+        else:
+            columns = map(self.design.random_columns, range(len(self.terms)))
+            parts = zip(self.terms, self._new_codes(), columns, strict=True)
+            effects = [Effects(*part) for part in parts]
         return [
-            replace(effects, columns=np.where(self.used[effects.term], effects.columns, 0.0))
-            for effects in self.effects
-            if self.used[effects.term].any()
+            replace(e, columns=np.where(self.used[e.term], e.columns, 0.0))
+            for e in effects
+            if e.term in terms
         ]
 
     @lazy
-    def unknown(self) -> list[Effects]:
-        """The other effects of every term: columns that count as estimated are zero in the rows
-        that have a level."""
-        return [
-            replace(
-                effects,
-                columns=np.where(
-                    self.used[effects.term] & (effects.codes >= 0)[:, None], 0.0, effects.columns
-                ),
+    def unknown(self) -> dict[int, Array]:
+        """Term → columns of the effects that do not count as estimated, (n, q); the others are
+        zero."""
+        return {
+            t: np.where(
+                self.used[t] & self.has_level[t][:, None], 0.0, self.design.random_columns(k)
             )
-            for effects in self.effects
-        ]
+            for k, t in enumerate(self.terms)
+        }
+
+    def _new_codes(self) -> list[Codes]:
+        assert self.arguments is not None
+        groups = self.arguments["groups"]
+        return [groups[group][0] for group, _ in self.arguments["terms"]]
 
     @lazy
     def variances(self) -> Array:
         """Var(x'β̂ + z'(b̂ − b)) over the effects known, shape (n,)."""
-        joint, everything = self.model._joint, all(used.all() for used in self.used)
-        if isinstance(joint, SolvedJoint) and self.arguments is None and everything:
-            return np.asarray(joint.fit.row_variances())
+        if self.arguments is None and all(used.all() for used in self.used):
+            return np.asarray(self.model._fit.row_variances())
         return self.model._joint.variances(self.X, self.known, self._design_of_known)
 
     def _design_of_known(self) -> Design:
@@ -177,11 +179,7 @@ class Rows:
     def _own_arguments(self) -> dict[str, Any]:
         """The arguments of a design of the fit's rows."""
         m = self.model._matrices
-        if m.spec is None or self.model._call.data is None:
-            raise ArgumentError(
-                "intervals at the rows of a model of many effects that was fitted from arrays "
-                "count all random effects (re_form=None) or none"
-            )
+        assert m.spec is not None  # models fitted from arrays know all effects or none
         arguments, _ = m.spec.new_arguments(self.model._call.data, terms=self.terms)
         return arguments | {"rows": m.rows}
 

@@ -40,6 +40,14 @@ def linear_part(
     return values if offset is None else values - offset
 
 
+def knows_levels(model: FittedModel, group: str) -> bool:
+    """Whether `group_codes` has an answer."""
+    if model._matrices.spec is not None and model._call.data is not None:
+        return True
+    infos = model._matrices.terms
+    return any(info.group == group and "(Intercept)" in info.columns for info in infos)
+
+
 def group_codes(model: FittedModel, group: str) -> Codes:
     """Positions in the factor's levels (`ranef()[group].index`), one a row used, shape (nobs,).
 

@@ -78,18 +78,18 @@ def _drawn(model: Prediction, rows: Rows, numbers: range, seed: int) -> Array:
     """Shape (n, len(numbers)); NaN in rows with a missing value."""
     sizes = [len(term.columns) for term in model._matrices.terms]
     roots = [model.sigma * r for r in templates(np.asarray(model._fit.theta), sizes)]
-    groups = [rows.groups(effects.term) for effects in rows.unknown]
-    columns = [effects.columns for effects in rows.unknown]
-    whole = np.isfinite(rows.eta) & np.all([np.isfinite(z).all(axis=1) for z in columns], axis=0)
+    groups = {term: rows.groups(term) for term in rows.unknown}
+    complete = [np.isfinite(z).all(axis=1) for z in rows.unknown.values()]
+    whole = np.isfinite(rows.eta) & np.all(complete, axis=0)
     noise = _noise(model, rows, whole)
     responses = np.full((len(whole), len(numbers)), np.nan, order="F")
     for column, k in enumerate(numbers):
         random = stream(seed, k)
         eta = rows.eta.copy()
-        for effects, codes in zip(rows.unknown, groups, strict=True):
-            root = roots[effects.term]
+        for term, z in rows.unknown.items():
+            codes, root = groups[term], roots[term]
             b = random.standard_normal((int(codes.max(initial=-1)) + 1, len(root))) @ root.T
-            eta += np.einsum("na,na->n", effects.columns, b[codes])
+            eta += np.einsum("na,na->n", z, b[codes])
         responses[whole, column] = noise(random, eta[whole])
     return responses
 
