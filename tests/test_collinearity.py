@@ -28,6 +28,28 @@ def r_squared(y: np.ndarray, X: np.ndarray) -> float:
     return float(1 - ((y - fitted) ** 2).sum() / ((y - y.mean()) ** 2).sum())
 
 
+# Prestige of 45 occupations (Duncan 1961, "A socioeconomic index for all occupations"): type,
+# income, education, prestige.
+DUNCAN = """
+p 62 86 82, p 72 76 83, p 75 92 90, p 55 90 76, p 64 86 90, p 21 84 87, p 64 93 93, p 80 100 90,
+w 67 87 52, p 72 86 88, p 42 74 57, p 76 98 89, p 76 97 97, p 41 84 59, p 48 91 73, w 76 34 38,
+p 53 45 76, p 60 56 81, p 42 44 45, p 78 82 92, w 29 72 39, w 48 55 34, w 55 71 41, w 29 50 16,
+b 21 23 33, b 47 39 53, b 81 28 67, b 36 32 57, b 22 22 26, b 44 25 29, b 15 29 10, b 7 7 15,
+b 42 26 19, b 9 19 10, b 21 15 13, b 21 20 24, b 16 26 20, b 16 28 7, b 9 17 3, b 14 22 16,
+b 12 30 6, b 17 25 11, b 7 20 8, b 34 47 41, b 8 32 10"""
+
+
+def test_the_published_table_of_car() -> None:
+    """vif(lm(prestige ~ income + education + type, data = Duncan)), R package car."""
+    rows = [entry.split() for entry in DUNCAN.split(",")]
+    d = pd.DataFrame(rows, columns=["type", "income", "education", "prestige"])
+    numbers = d.columns[1:]
+    d[numbers] = d[numbers].astype(float)
+    table = mm.lm("prestige ~ income + education + type", d).vif()
+    np.testing.assert_allclose(table["vif"], [2.209178, 5.297584, 5.098592], atol=5e-7)
+    np.testing.assert_allclose(table["se_inflation"], [1.486330, 2.301648, 1.502666], atol=5e-7)
+
+
 def test_a_single_column_by_its_regression_on_the_others() -> None:
     table = mm.lm("y ~ x + z", DATA).vif()
     expected = 1 / (1 - r_squared(DATA["x"].to_numpy(), DATA[["z"]].to_numpy()))

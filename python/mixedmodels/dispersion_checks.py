@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .distributions import chi2_upper, t_two_sided
+from .document import Block, Document, Paragraph
 from .errors import ArgumentError
-from .text import escape, p_values
+from .text import p_values
 
 if TYPE_CHECKING:
     from .generalised import Generalised
@@ -30,7 +31,7 @@ TIGHT = 0.05  # p-value of a finding
 NO_EXCESS = 1e-5  # of the variance over the mean, relative: the family is the Poisson then
 
 
-class _Printed:
+class _Printed(Document):
     """Prints as its sentences."""
 
     def sentences(self) -> list[str]:
@@ -41,8 +42,8 @@ class _Printed:
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        return "".join(f"<p>{escape(sentence)}</p>" for sentence in self.sentences())
+    def _blocks(self) -> list[Block]:
+        return [Paragraph(sentence) for sentence in self.sentences()]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -139,7 +140,7 @@ def _cautions(model: Generalised) -> tuple[str, ...]:
     if model.family.is_discrete and np.mean(_events(model) < FEW) > 0.5:
         notes.append(
             f"Most rows expect fewer than {FEW:g} events, where χ² is a rough approximation: "
-            "compare with simulated responses (m.simulate)."
+            "compare with simulated responses (m.quantile_tests)."
         )
     return tuple(notes)
 
@@ -211,12 +212,12 @@ def _no_test(model: Generalised) -> str:
     if model._matrices.terms:
         return (
             "without simulation, because random effects are estimated as well: compare with the "
-            "zeros of m.simulate(1000)"
+            "zeros of m.quantile_tests()"
         )
     if model.family.estimates_shape:
         return (
             "without simulation, because the dispersion, which makes zeros, is estimated as well: "
-            "compare with the zeros of m.simulate(1000)"
+            "compare with the zeros of m.quantile_tests()"
         )
     return "for rows with weights" if model._matrices.is_weighted else ""
 
