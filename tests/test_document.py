@@ -119,6 +119,16 @@ RESULTS = {
     "rlrt": lambda m: mm.exact_rlrt(m, nsim=200),
     "emmeans": lambda m: m.emmeans("therapy_sessions"),
     "convergence": lambda m: m.convergence,
+    "refits": lambda m: m.refit(m.simulate(3)),
+    "robust": lambda m: m.vcov_robust(),
+    "influence": lambda m: m.influence("clinic", method="fast"),
+    "check": lambda m: m.check(),
+    "quantile_tests": lambda m: m.quantile_tests(),
+    "optimisers": lambda m: mm.all_fit(m),
+    "compare": lambda m: mm.compare([m]),
+    "power": lambda m: mm.power(m, "therapy_sessions", nsim=3),
+    "overdispersion": lambda m: mm.glm("y ~ x", {"y": [2, 3, 6, 7], "x": [1, 2, 3, 4]},
+                                       family="poisson").overdispersion(),
     "design": lambda m: mm.simulate_design(m),
 }  # fmt: skip
 
@@ -150,3 +160,9 @@ def test_printed_results(model):
             return "one"
 
     assert One()._repr_html_() == "<pre>one</pre>"
+
+
+def test_conditional_modes_are_frames_by_group(model):
+    html = model.ranef()._repr_html_()
+    assert html.startswith("<h5>clinic</h5>")
+    assert html.count("<table") == 1

@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .call import check_threads
 from .clusters import Clusters, find_clusters
+from .document import Block, Document
 from .errors import ArgumentError
 from .estimates_without import EstimatesWithout, by_deletion, by_refits
 from .leverage import require_fixed_effects
@@ -43,7 +44,7 @@ SHOWN = 6  # groups in print
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Influence:
+class Influence(Document):
     """Estimates without each group of rows and what that changes, `m.influence(group)`.
 
     It prints the groups of the largest Cook's distance. Series and frames have one row a group, on
@@ -160,8 +161,8 @@ class Influence:
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        return self.summary()._repr_html_()
+    def _blocks(self) -> list[Block]:
+        return self.summary()._blocks()
 
 
 def _listed(labels: Any) -> str:

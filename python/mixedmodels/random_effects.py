@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .output_frames import FramesAsAsked
+from .text import escape
 
 if TYPE_CHECKING:
     from .model_matrix import TermInfo
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["RandomEffects", "coefficients_by_group", "random_effects"]
 
 Array = NDArray[np.float64]
+
+ROWS = 20  # of a group that are shown as HTML
 
 
 class RandomEffects(FramesAsAsked, dict[str, pd.DataFrame]):
@@ -31,6 +34,10 @@ class RandomEffects(FramesAsAsked, dict[str, pd.DataFrame]):
         super().__init__(modes)
         self.sd = sd
         self._long: RandomEffects | None = None
+
+    def _repr_html_(self) -> str:
+        shown = ((escape(group), frame.to_html(max_rows=ROWS)) for group, frame in self.items())
+        return "".join(f"<h5>{group}</h5>{table}" for group, table in shown)
 
     def converted(self, convert: Callable[[pd.DataFrame], Any]) -> RandomEffects:
         """The same with frames of another library; `to_frame` still knows these."""

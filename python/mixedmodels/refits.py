@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .document import Block, Document
 from .errors import DataError
 from .generalised import Generalised
 from .lazy import lazy
-from .output_frames import FramesAsAsked
 from .parameters import covariance_parameters, scale_parameters, sds_and_correlations
 from .simulate import on_table
 
@@ -33,7 +33,7 @@ RUNS_AWAY = (
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Refits(FramesAsAsked):
+class Refits(Document):
     """Estimates of one model for k responses, each a frame or series with one row a response.
 
     Made by `m.refit(Y)`. A response that could not be fitted has NaN estimates; `messages` says
@@ -161,6 +161,14 @@ class Refits(FramesAsAsked):
 
     def _series(self, name: str) -> pd.Series[Any]:
         return pd.Series(self._arrays[name].copy(), index=self.labels, name=name)
+
+    def _blocks(self) -> list[Block]:
+        """Mean and standard deviation of every estimate over the responses."""
+        from .tables import ResultTable
+
+        values = self.to_frame()
+        columns = {"mean": values.mean(), "std_dev": values.std()}
+        return ResultTable.of(columns, repr(self)[1:-1], index=values.columns)._blocks()
 
     def __repr__(self) -> str:
         counts = [f"{int(self.failed.sum())} failed", f"{int(self.singular.sum())} singular"]

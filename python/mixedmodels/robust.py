@@ -24,6 +24,7 @@ from .clusters import Clusters, crossing, find_clusters
 from .coefficients import tested_columns
 from .ddf import TTests
 from .distributions import check_level, t_two_sided
+from .document import Block, Document
 from .errors import ArgumentError
 from .linear import Linear
 from .precision import coefficient_basis
@@ -42,7 +43,7 @@ FEW_CLUSTERS = 10
 FEW_DEGREES = 4.0  # below, p-values are unreliable (Tipton 2015, Psychol. Methods 20, 375-393)
 
 
-class RobustCovariance(pd.DataFrame):
+class RobustCovariance(Document, pd.DataFrame):  # type: ignore[misc]  # to_markdown, to_latex
     """Cluster-robust covariance matrix of the fixed effects, `m.vcov_robust()`.
 
     A DataFrame (p, p) by name, NaN where a column was dropped as collinear; it prints as the table
@@ -125,8 +126,8 @@ class RobustCovariance(pd.DataFrame):
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        return self.coefficients()._repr_html_()
+    def _blocks(self) -> list[Block]:
+        return self.coefficients()._blocks()
 
 
 def vcov_robust(
