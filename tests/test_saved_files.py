@@ -82,3 +82,10 @@ def test_files_that_were_forged_give_a_model_or_a_typed_error(seed: int) -> None
                 method(m)
     assert opened > 5
     assert refused > 80
+
+
+def test_a_formula_cannot_ask_for_columns_without_number() -> None:
+    """400 × 400 levels: a few kilobytes that would ask for a matrix of 160,000 columns."""
+    frame = pd.DataFrame({"y": np.arange(400.0), "a": np.arange(400), "b": np.arange(400)})
+    with pytest.raises(mm.DataError, match="has 160000 columns; expected at most 100000"):
+        mm.lm("y ~ factor(a) * factor(b)", frame)

@@ -119,6 +119,12 @@ def test_paths(tmp_path: Path) -> None:
         m.save(tmp_path / "no folder" / "model.mm")
     with pytest.raises(IsADirectoryError):
         mm.load(tmp_path)
+    with pytest.raises(mm.ArgumentError, match="a folder or a device"):
+        m.save(tmp_path)
+    (tmp_path / "link.mm").symlink_to(tmp_path / "model.mm")
+    m.save(tmp_path / "link.mm")
+    assert (tmp_path / "link.mm").is_symlink()
+    assert mm.load(tmp_path / "model.mm").fixef.equals(m.fixef)
     for path in (3, None, b"model.mm"):
         with pytest.raises(mm.ArgumentError, match="expected a path"):
             m.save(path)

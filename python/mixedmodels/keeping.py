@@ -42,7 +42,8 @@ class Keeping:
 
         Notes
         -----
-        Functions of `context=` are saved by name; `mm.load` is given them again.
+        Functions of `context=` are saved by name; `mm.load` is given them again. A table of
+        polars, pyarrow or a dict is loaded as a pandas one.
 
         Examples
         --------

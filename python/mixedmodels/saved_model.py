@@ -109,8 +109,11 @@ def save(model: FittedModel, path: str | os.PathLike[str], *, data: bool = True)
             "this model was saved without its data, so there are none to save: save(path, "
             "data=False)"
         )
+    target = os.path.realpath(os.fsdecode(path))  # of a link: what it points to
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise ArgumentError(f"path is {target!r}, which is a folder or a device; expected a file")
     pieces = _pieces(model, bool(data))
-    with _replaced(os.fspath(path)) as descriptor, open(descriptor, "wb") as file:
+    with _replaced(target) as descriptor, open(descriptor, "wb") as file:
         for piece in pieces:
             file.write(piece)
         file.flush()
@@ -121,7 +124,7 @@ def save(model: FittedModel, path: str | os.PathLike[str], *, data: bool = True)
 def _replaced(path: str) -> Iterator[int]:
     """A new file in the same folder that takes the path's place when it is complete."""
     folder, name = os.path.split(path)
-    beside = os.path.join(folder, f".{name}.{secrets.token_hex(8)}")
+    beside = os.path.join(folder, f".{name[:80]}.{secrets.token_hex(8)}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     descriptor = os.open(beside, flags, 0o666)
     try:
@@ -216,7 +219,14 @@ def load(path: str | os.PathLike[str], *, context: Context | None = None) -> Fit
 
     Examples
     --------
-    >>> mm.load("clinics.mm").predict(new)                                     # doctest: +SKIP
+    >>> import tempfile, pathlib
+    >>> import mixedmodels as mm
+    >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", mm.datasets.load("anxiety"))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     m.save(pathlib.Path(folder) / "clinics.mm", data=False)
+    ...     lean = mm.load(pathlib.Path(folder) / "clinics.mm")
+    >>> float(lean.predict({"therapy_sessions": [10], "clinic": ["3"]}).round(1)[0])
+    38.7
     """
     if not isinstance(path, str | os.PathLike):
         raise ArgumentError(f"path is {path!r:.80}; expected a path, as 'model.mm'")
