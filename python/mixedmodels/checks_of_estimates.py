@@ -8,7 +8,7 @@ import numpy as np
 
 from .check_report import Check, Skipped
 from .collinearity import entangled, variance_inflation
-from .convergence import flat_message, singular_terms
+from .convergence import singular_terms
 from .errors import ArgumentError
 from .generalised import Generalised
 from .separation import ADVICE
@@ -39,7 +39,7 @@ def converged(model: FittedModel) -> list[Check | Skipped]:
                 statistic=decrement,
             )
         ]
-    if flat := flat_message(model._fit, terms):
+    if flat := outcome._flat:
         return [Check(name=name, finding=flat, verdict="problem", statistic=decrement)]
     finding = "the optimiser found an optimum"
     return [Check(name=name, finding=finding, verdict="ok", statistic=decrement)]
