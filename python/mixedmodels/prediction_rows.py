@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .columns import Table
 from .errors import DataError
 from .evaluate import Evaluator
-from .joint import Effects, own_effects
+from .joint import Effects, SolvedJoint, own_effects
 from .lazy import lazy
 from .model_spec import new_group
 from .rows import group_codes
@@ -149,9 +149,10 @@ class Rows:
     @lazy
     def variances(self) -> Array:
         """Var(x'β̂ + z'(b̂ − b)) over the effects known, shape (n,)."""
-        if self.arguments is None and all(used.all() for used in self.used):
-            return np.asarray(self.model._fit.row_variances())
-        return self.model._joint.variances(self.X, self.known, self._design_of_known)
+        joint, everything = self.model._joint, all(used.all() for used in self.used)
+        if isinstance(joint, SolvedJoint) and self.arguments is None and everything:
+            return np.asarray(joint.fit.row_variances())
+        return joint.variances(self.X, self.known, self._design_of_known)
 
     def _design_of_known(self) -> Design:
         """A design of the terms of `known`, columns that do not count as zero."""
