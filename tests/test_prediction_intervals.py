@@ -36,12 +36,6 @@ R_PREDICTION = [
     [36.5556761938801, 20.216233905994137, 52.8951184817660],
     [16.1393525868203, -0.631710620927702, 32.9104157945683],
 ]
-# The same with lm(anxiety ~ therapy_sessions, weights = w), weights 1, 2, 4 and level = 0.9
-R_WEIGHTED = [
-    [50.2906604684658, 30.77997452866353, 69.8013464082680],
-    [36.6893258416554, 22.91175142068371, 50.4669002626272],
-    [16.2873239014400, 6.34413352509814, 26.2305142777818],
-]
 ENDS = ["prediction", "lower", "upper"]
 
 
@@ -51,14 +45,6 @@ def test_ordinary_regression_is_rs() -> None:
         got = m.predict(ARMS, interval=interval)
         assert got.columns.tolist() == ["prediction", "std_error", "lower", "upper"]
         np.testing.assert_allclose(got[ENDS], expected, rtol=1e-10)
-
-
-def test_a_new_response_has_the_weight_of_its_column() -> None:
-    m = mm.lm("anxiety ~ therapy_sessions", with_arms(), weights="w")
-    got = m.predict(ARMS.assign(w=[1, 2, 4]), interval="prediction", level=0.9)
-    np.testing.assert_allclose(got[ENDS], R_WEIGHTED, rtol=1e-10)
-    ones = m.predict(ARMS, interval="prediction", level=0.9)
-    np.testing.assert_allclose(ones.iloc[0][ENDS], R_WEIGHTED[0], rtol=1e-10)
 
 
 def test_generalised_regression_is_rs() -> None:
@@ -234,32 +220,6 @@ def test_an_unknown_herd_has_the_variance_of_herds(herds: Any) -> None:
     np.testing.assert_allclose(z, stats.norm.ppf(0.975))
     means = herds.predict(new, interval="confidence")
     np.testing.assert_allclose(means[ENDS], 1 / (1 + np.exp(-link[ENDS])))
-
-
-def test_trials_come_from_the_new_data(herds: Any) -> None:
-    """`size` is enough: successes cancel in their sum with the failures."""
-    new = pd.DataFrame({"period": ["1"] * 3, "herd": ["1"] * 3, "size": [1, 10, 1000]})
-    got = herds.predict(new, interval="prediction")
-    counts = got[["lower", "upper"]].mul(new["size"], axis=0)
-    np.testing.assert_allclose(counts, counts.round(), atol=1e-9)
-    widths = (got["upper"] - got["lower"]).tolist()
-    assert widths == sorted(widths, reverse=True)
-    one = herds.predict(new.drop(columns="size"), interval="prediction")
-    np.testing.assert_array_equal(one["upper"], [1.0] * 3)
-    both = herds.predict(new.assign(incidence=0), interval="prediction")
-    pd.testing.assert_frame_equal(both, got)
-    with pytest.raises(mm.DataError, match="numbers of trials of row 2"):
-        herds.predict(new.assign(size=[3, 2, 0]), interval="prediction")
-
-
-def test_trials_as_weights() -> None:
-    data = load("cbpp").assign(share=lambda d: d["incidence"] / d["size"])
-    m = mm.glmer("share ~ period + (1 | herd)", data, family="binomial", weights="size")
-    new = pd.DataFrame({"period": ["1"], "herd": ["1"], "size": [10]})
-    assert m.predict(new, interval="prediction")["upper"][0] * 10 == pytest.approx(
-        round(m.predict(new, interval="prediction")["upper"][0] * 10)
-    )
-    assert m.predict(new.drop(columns="size"), interval="prediction")["upper"][0] == 1
 
 
 def test_means_beyond_the_link() -> None:
