@@ -90,7 +90,8 @@ class Prediction(FittedModel):
             "confidence": of the mean x'β + z'b of the row's own groups, for the uncertainty of β̂
             and b̂ together (of a group that does not count: of x'β). "prediction": of a new
             response in this row. That of a missing, new or left-out group is one of another group,
-            so that the variance of the groups z'Σz is in it.
+            so that the variance of the groups z'Σz is in it. With type="link" of a generalised
+            model: of its linear predictor.
         level
             Coverage of the interval.
 
