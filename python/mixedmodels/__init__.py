@@ -30,6 +30,7 @@ from .errors import (
 
 if TYPE_CHECKING:
     from . import datasets, families, interop
+    from .check_report import Checks
     from .control import Control
     from .emmeans import MarginalMeans
     from .fit import lm, lmer, lmer_arrays
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from .planned_design import simulate_design
     from .plots.forest import forest
     from .power_analysis import Power, power
+    from .quantile_tests import QuantileTests
     from .random_terms import ranova
     from .refits import Refits
     from .rlrt import exact_rlrt
@@ -59,6 +61,7 @@ __all__ = [
     "Bootstrap",
     "BootstrapLRT",
     "BoundaryWarning",
+    "Checks",
     "ComparisonTable",
     "Control",
     "ConvergenceError",
@@ -80,6 +83,7 @@ __all__ = [
     "MixedModelsWarning",
     "OptimizerComparison",
     "Power",
+    "QuantileTests",
     "RankDeficiencyWarning",
     "Refits",
     "SavedModelError",
@@ -114,6 +118,7 @@ _LAZY = {
     "Bootstrap": "parametric_bootstrap",
     "BootstrapLRT": "parametric_lrt",
     "BoundaryWarning": "lrt",
+    "Checks": "check_report",
     "ComparisonTable": "model_comparison",
     "Control": "control",
     "GeneralizedLinearMixedModel": "generalised_model",
@@ -125,6 +130,7 @@ _LAZY = {
     "MarginalMeans": "emmeans",
     "Power": "power_analysis",
     "OptimizerComparison": "optimiser_comparison",
+    "QuantileTests": "quantile_tests",
     "Refits": "refits",
     "all_fit": "optimiser_comparison",
     "SimulatedDesign": "simulated_design",

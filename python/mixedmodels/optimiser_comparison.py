@@ -194,7 +194,8 @@ def all_fit(model: MixedModel) -> OptimizerComparison:
     ----------
     model
         A fit of `lmer`, `lmer_arrays` or `glmer`. Its control settings hold for all, but for the
-        start and the evaluations: at least 1000, ten times as many for "nelder-mead".
+        start and the evaluations: at least 1000, ten times as many for "nelder-mead", which takes
+        nearly all of the time (a `time_limit` holds for each fit).
 
     Returns
     -------
