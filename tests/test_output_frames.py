@@ -50,6 +50,8 @@ FRAMES = {
     "long": lambda m: m.ranef(condvar=True).to_frame(),
     "dfbetas": lambda m: m.dfbetas,
     "compared": lambda m: mm.compare([m]).to_frame(),
+    "plot": lambda m: m.plot.groups_data(),
+    "influence": lambda m: m.influence("clinic", method="fast").to_frame(),
     "models": lambda m: mm.anova(m, m.update(". ~ . - therapy_sessions")),
 }
 SERIES = {

@@ -49,6 +49,7 @@ class options:
         and series. polars has no index: one with names becomes the first columns ("term" where it
         has names of coefficients and no name of its own), a plain numbering is dropped. A series
         without an index to keep is a polars Series. Missing values are null, categories an Enum.
+        Frames that are parts of a result (`m.summary().coefficients`) stay pandas.
 
     Raises
     ------

@@ -164,9 +164,11 @@ class Trial:
             return self._by_ratio(responses) if self.method == "lrt" else self._by_one(responses)
 
     def _by_one(self, responses: Array) -> Outcomes:
-        columns = responses.T
-        with ThreadPoolExecutor(self.n_threads) as pool:
-            found = list(pool.map(self._tested, columns))
+        pool = ThreadPoolExecutor(self.n_threads)
+        try:
+            found = list(pool.map(self._tested, responses.T))
+        finally:  # an interrupt does not wait for what has not begun
+            pool.shutdown(cancel_futures=True)
         p, estimate, error, singular = (np.array(values) for values in zip(*found, strict=True))
         return Outcomes(p, estimate, error, singular)
 
