@@ -25,6 +25,12 @@ Array = NDArray[np.float64]
 SKEWED, LONG_TAILED = (0.5, 1.0), (1.0, 3.0)  # skewness, kurtosis: of a note, of a problem
 SPREADS = (1.5, 3.0)  # ratio of standard deviations: of a note, of a problem
 SHARES = (0.02, 0.1)  # of the variance of absolute deviations that groups explain: the same
+ROBUST = (
+    "standard errors may be off: use robust ones (m.vcov_robust) and give rows their weights "
+    "(weights=), or "
+)
+OF_THE_MEAN = "model log(response), or a gamma response (mm.glmer), if the spread grows"
+OF_GROUPS = "look for what sets the groups of large spread apart"
 ROWS = 5  # of a group whose spread can be told
 
 
@@ -119,22 +125,9 @@ def one_variance(model: FittedModel) -> list[Check | Skipped]:
             verdict=verdict,
             statistic=lm,
             p_value=p_value,
-            advice="" if verdict == "ok" else _uneven("fitted value"),
+            advice="" if verdict == "ok" else f"{ROBUST}{OF_THE_MEAN}",
         )
     ]
-
-
-def _uneven(what: str) -> str:
-    advice = (
-        "standard errors may be off: use robust ones (m.vcov_robust()) and give rows their weights "
-        "(weights=)"
-    )
-    if what == "fitted value":
-        return (
-            f"{advice}, or model log(response), or a gamma response (mm.glmer), if the spread "
-            "grows with the mean"
-        )
-    return f"{advice}, or look for what sets the groups of large spread apart"
 
 
 def same_in_groups(model: FittedModel) -> list[Check | Skipped]:
@@ -183,7 +176,7 @@ def _levene(name: str, residuals: Array, codes: NDArray[np.intp]) -> Check:
         verdict=verdict,
         statistic=f,
         p_value=p_value,
-        advice="" if verdict == "ok" else _uneven("group"),
+        advice="" if verdict == "ok" else f"{ROBUST}{OF_GROUPS}",
     )
 
 
