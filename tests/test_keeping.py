@@ -28,6 +28,7 @@ KINDS = (
 )
 
 
+@pytest.mark.filterwarnings("ignore::mixedmodels.MixedModelsWarning")
 @pytest.mark.parametrize("name", KINDS)
 def test_a_pickle_gives_the_same_bits(name: str) -> None:
     original = saved_examples.model(name)

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -51,16 +51,11 @@ if TYPE_CHECKING:
 __all__ = ["from_bytes", "load", "save", "to_bytes"]
 
 Context = Mapping[str, Callable[..., Any]]
+Model: TypeAlias = (
+    LinearMixedModel | LinearModel | GeneralizedLinearMixedModel | GeneralizedLinearModel
+)
 
-KINDS: dict[str, Any] = {
-    kind.__name__: kind
-    for kind in (
-        LinearMixedModel,
-        LinearModel,
-        GeneralizedLinearMixedModel,
-        GeneralizedLinearModel,
-    )
-}
+KINDS: dict[str, Any] = {kind.__name__: kind for kind in get_args(Model)}
 CLOSE = 1e-6  # relative difference of fitted values made again, by another version of a library say
 
 
@@ -191,7 +186,7 @@ def _save_state(state: Mapping[str, Any]) -> FitState:
 # --- Loading ---
 
 
-def load(path: str | os.PathLike[str], *, context: Context | None = None) -> FittedModel:
+def load(path: str | os.PathLike[str], *, context: Context | None = None) -> Model:
     """Open a model saved by `m.save`.
 
     Opening a file runs nothing that stands in it: it may come from elsewhere. Damage is noticed.
@@ -238,7 +233,7 @@ def load(path: str | os.PathLike[str], *, context: Context | None = None) -> Fit
     return from_bytes(data, context)
 
 
-def from_bytes(data: bytes, context: Context | None = None) -> FittedModel:
+def from_bytes(data: bytes, context: Context | None = None) -> Model:
     """The model of `to_bytes`."""
     if not isinstance(context or {}, Mapping):
         raise ArgumentError(f"context is {context!r:.80}; expected functions by name")
@@ -255,7 +250,7 @@ def from_bytes(data: bytes, context: Context | None = None) -> FittedModel:
         raise SavedModelError(f"the saved model cannot be made again: {error}") from error
 
 
-def _model(saved: SavedModel, context: Context | None) -> FittedModel:
+def _model(saved: SavedModel, context: Context | None) -> Model:
     linear, mixed = saved.call.family is None, "Mixed" in saved.kind
     if linear != saved.kind.startswith("Linear"):
         refuse("its family is not that of its kind of model")
@@ -265,7 +260,7 @@ def _model(saved: SavedModel, context: Context | None) -> FittedModel:
     return model
 
 
-def _lean(saved: SavedModel, context: Context | None) -> FittedModel:
+def _lean(saved: SavedModel, context: Context | None) -> Model:
     assert saved.lean is not None
     if saved.full is not None or (saved.spec is None) != (saved.formula is None):
         refuse("it has parts that exclude each other")
@@ -277,12 +272,12 @@ def _lean(saved: SavedModel, context: Context | None) -> FittedModel:
         _check_names(saved, spec.fixed.names)
     linear = call.family is None
     matrices, fit = load_lean(saved.lean, spec, saved.names, str(call.na_action), linear)
-    model: FittedModel = KINDS[saved.kind](saved.formula, matrices, fit, call)
+    model: Model = KINDS[saved.kind](saved.formula, matrices, fit, call)
     put_back(model, saved.lean.made)
     return model
 
 
-def _full(saved: SavedModel, context: Context | None) -> FittedModel:
+def _full(saved: SavedModel, context: Context | None) -> Model:
     full = saved.full
     if full is None or (full.table is None) == (full.arrays is None):
         refuse("it has neither data nor what is saved without them")
@@ -299,7 +294,7 @@ def _full(saved: SavedModel, context: Context | None) -> FittedModel:
             refuse("its new response has another length than its table")
         design = design.with_response(response)
     fit = _revived(matrices, call, full.state, design)
-    model: FittedModel = KINDS[saved.kind](saved.formula, matrices, fit, call, response)
+    model: Model = KINDS[saved.kind](saved.formula, matrices, fit, call, response)
     if not abs(_size(model) - full.size) <= CLOSE * full.size:
         raise SavedModelError(
             "the saved model's formula gives other values than when it was saved; are the "
