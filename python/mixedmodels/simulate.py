@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from .draws import response_noise, stream
 from .errors import ArgumentError
+from .generalised import Generalised
 from .new_responses import trials_of, weights_of
 from .prediction_rows import Rows, rows_of
 from .re_form import effects_named
@@ -106,7 +107,7 @@ def _noise(
         weights=weights[whole],
         sizes=trials_of(rows)[whole] if binomial else None,
         sigma=model.sigma,
-        dispersion=float(getattr(model._fit, "dispersion", np.nan)),
+        dispersion=float(model._fit.dispersion) if isinstance(model, Generalised) else np.nan,
     )
 
 
