@@ -1,13 +1,9 @@
-"""Models saved with their data: every method gives the same bits; files."""
+"""Models saved with their data: every method gives the same bits."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +16,7 @@ import mixedmodels as mm
 import reference_data
 import saved_examples
 from mixedmodels.saved_model import from_bytes, to_bytes
-from saved_examples import ESTIMATES, MODELS, OF_ROWS, loaded, new, outcome
+from saved_examples import ESTIMATES, MODELS, OF_ROWS, loaded, outcome
 
 
 @pytest.fixture(autouse=True)
@@ -69,67 +65,6 @@ def test_only_the_columns_of_the_fit_are_kept() -> None:
     table = loaded("weights by name", data=True)._call.data
     assert table.columns.tolist() == ["y", "x", "z", "g", "w"]
     assert table.index.equals(saved_examples.data().index)
-
-
-# Files --------------------------------------------------------------------------------------------
-
-
-def test_predictions_are_the_same_bits_in_a_fresh_process(tmp_path: Path) -> None:
-    code = (
-        "import sys, pandas as pd, mixedmodels as mm\n"
-        "new = pd.read_pickle(sys.argv[1])\n"
-        "for path in sys.argv[2:]:\n"
-        "    print(mm.load(path).predict(new).to_numpy().tobytes().hex())\n"
-    )
-    new().to_pickle(tmp_path / "new.pkl")
-    expected, paths = [], []
-    for name in ("stateful", "ml, crossed", "binomial", "lm"):
-        for data in (True, False):
-            paths.append(tmp_path / f"{len(paths)}.mm")
-            saved_examples.model(name).save(paths[-1], data=data)
-            expected.append(saved_examples.model(name).predict(new()).to_numpy().tobytes().hex())
-    arguments = [sys.executable, "-c", code, str(tmp_path / "new.pkl"), *map(str, paths)]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.split() == expected
-
-
-def test_a_file_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "model.mm"
-    path.write_text("before")
-
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "fsync", full)
-        with pytest.raises(OSError, match="No space"):
-            saved_examples.model("intercepts").save(path)
-    assert path.read_text() == "before"
-    assert [p.name for p in tmp_path.iterdir()] == ["model.mm"]
-    saved_examples.model("intercepts").save(str(path))
-    assert [p.name for p in tmp_path.iterdir()] == ["model.mm"]
-    assert str(mm.load(path)) == str(saved_examples.model("intercepts"))
-
-
-def test_paths(tmp_path: Path) -> None:
-    m = saved_examples.model("intercepts")
-    with pytest.raises(FileNotFoundError):
-        mm.load(tmp_path / "none.mm")
-    with pytest.raises(FileNotFoundError):
-        m.save(tmp_path / "no folder" / "model.mm")
-    with pytest.raises(IsADirectoryError):
-        mm.load(tmp_path)
-    with pytest.raises(mm.ArgumentError, match="a folder or a device"):
-        m.save(tmp_path)
-    (tmp_path / "link.mm").symlink_to(tmp_path / "model.mm")
-    m.save(tmp_path / "link.mm")
-    assert (tmp_path / "link.mm").is_symlink()
-    assert mm.load(tmp_path / "model.mm").fixef.equals(m.fixef)
-    for path in (3, None, b"model.mm"):
-        with pytest.raises(mm.ArgumentError, match="expected a path"):
-            m.save(path)
-        with pytest.raises(mm.ArgumentError, match="expected a path"):
-            mm.load(path)  # type: ignore[arg-type]
 
 
 def test_small_models_take_a_few_kilobytes() -> None:

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from .random_terms import ranova
     from .refits import Refits
     from .rlrt import exact_rlrt
-    from .saved_model import load
+    from .saved_files import load
     from .simulated_design import SimulatedDesign
 
     __version__: str
@@ -145,7 +145,7 @@ _LAZY = {
     "lm": "fit",
     "lmer": "fit",
     "lmer_arrays": "fit",
-    "load": "saved_model",
+    "load": "saved_files",
     "options": "output_frames",
     "power": "power_analysis",
     "ranova": "random_terms",

@@ -56,7 +56,7 @@ class Keeping:
         >>> bool((same.fixef == m.fixef).all())
         True
         """
-        from .saved_model import save
+        from .saved_files import save
 
         save(cast("FittedModel", self), path, data=data)
 

@@ -1,4 +1,4 @@
-"""Models ↔ bytes ↔ files: `m.save`, `mm.load`, and pickling, which holds the same bytes.
+"""Models ↔ bytes: what files of `m.save` and pickles hold.
 
 With data a model is saved as its call and its table: loading evaluates the formula again, as the
 fit did, and the kernel takes up the fit from its numbers without optimising. Without data it is
@@ -9,11 +9,8 @@ To add to what is saved: a field with a default in a record, which older files t
 
 from __future__ import annotations
 
-import os
-import secrets
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -48,7 +45,7 @@ from .variables_used import names_used
 if TYPE_CHECKING:
     from .fitted import FittedModel
 
-__all__ = ["from_bytes", "load", "save", "to_bytes"]
+__all__ = ["Context", "Model", "from_bytes", "pieces", "to_bytes"]
 
 Context = Mapping[str, Callable[..., Any]]
 Model: TypeAlias = (
@@ -95,49 +92,21 @@ class SavedModel:
 # --- Saving ---
 
 
-def save(model: FittedModel, path: str | os.PathLike[str], *, data: bool = True) -> None:
-    """Documented at `Keeping.save`."""
-    if not isinstance(path, str | os.PathLike):
-        raise ArgumentError(f"path is {path!r:.80}; expected a path, as 'model.mm'")
+def to_bytes(model: FittedModel, *, data: bool) -> bytes:
+    """The bytes of a model, with or without its data."""
+    return b"".join(pieces(model, data=data))
+
+
+def pieces(model: FittedModel, *, data: bool) -> list[bytes | memoryview]:
+    """The same in parts; raises `DataError` for data that are not there or that a file cannot
+    hold."""
+    from . import __version__
+
     if data and not model._has_rows:
         raise DataError(
             "this model was saved without its data, so there are none to save: save(path, "
             "data=False)"
         )
-    target = os.path.realpath(os.fsdecode(path))  # of a link: what it points to
-    if os.path.exists(target) and not os.path.isfile(target):
-        raise ArgumentError(f"path is {target!r}, which is a folder or a device; expected a file")
-    pieces = _pieces(model, bool(data))
-    with _replaced(target) as descriptor, open(descriptor, "wb") as file:
-        for piece in pieces:
-            file.write(piece)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-@contextmanager
-def _replaced(path: str) -> Iterator[int]:
-    """A new file in the same folder that takes the path's place when it is complete."""
-    folder, name = os.path.split(path)
-    beside = os.path.join(folder, f".{name[:80]}.{secrets.token_hex(8)}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(beside, flags, 0o666)
-    try:
-        yield descriptor
-        os.replace(beside, path)
-    except BaseException:
-        os.unlink(beside)
-        raise
-
-
-def to_bytes(model: FittedModel, *, data: bool) -> bytes:
-    """What `save` writes."""
-    return b"".join(_pieces(model, data))
-
-
-def _pieces(model: FittedModel, data: bool) -> list[bytes | memoryview]:
-    from . import __version__
-
     m, call = model._matrices, model._call
     used = set() if m.spec is None else names_used(m.spec.formula, call)
     record = SavedModel(
@@ -184,53 +153,6 @@ def _save_state(state: Mapping[str, Any]) -> FitState:
 
 
 # --- Loading ---
-
-
-def load(path: str | os.PathLike[str], *, context: Context | None = None) -> Model:
-    """Open a model saved by `m.save`.
-
-    Opening a file runs nothing that stands in it: it may come from elsewhere. Damage is noticed.
-
-    Parameters
-    ----------
-    path
-        The file.
-    context
-        The functions of yours that the formula calls, by name, as they were given to the fit.
-
-    Returns
-    -------
-    a fitted model
-        Of the kind that was saved; saved with its data it gives the same bits in everything.
-
-    Raises
-    ------
-    SavedModelError
-        The file is not one of a saved model, or of a newer format, or was changed.
-    ArgumentError
-        The formula needs functions of `context`.
-    OSError
-        The file cannot be read.
-
-    Examples
-    --------
-    >>> import tempfile, pathlib
-    >>> import mixedmodels as mm
-    >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", mm.datasets.load("anxiety"))
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     m.save(pathlib.Path(folder) / "clinics.mm", data=False)
-    ...     lean = mm.load(pathlib.Path(folder) / "clinics.mm")
-    >>> float(lean.predict({"therapy_sessions": [10], "clinic": ["3"]}).round(1)[0])
-    38.7
-    """
-    if not isinstance(path, str | os.PathLike):
-        raise ArgumentError(f"path is {path!r:.80}; expected a path, as 'model.mm'")
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        container.check_prefix(file.read(container.PREFIX.size), size)
-        file.seek(0)
-        data = file.read(size)
-    return from_bytes(data, context)
 
 
 def from_bytes(data: bytes, context: Context | None = None) -> Model:
