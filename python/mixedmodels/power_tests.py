@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from .call import optimize, optimize_generalised
 from .ddf import f_test, resolve, t_tests
 from .distributions import chi2_upper, t_two_sided
-from .errors import ArgumentError, ConvergenceError, DataError, MixedModelsError, MixedModelsWarning
+from .errors import ArgumentError, ConvergenceError, DataError, MixedModelsWarning
 from .fit import check_groups
 from .fitted import FittedModel
 from .generalised_fit import check_generalised_groups
@@ -233,13 +233,17 @@ def _first_fit(design: SimulatedDesign, seed: int) -> FittedModel:
         check_groups(matrices, call.control.allow_saturated)
     else:
         check_generalised_groups(matrices, call)
+    why = "they are all the same, or fits have not converged"
     for k in range(ATTEMPTS):
-        response = on_table(matrices, design._draw(1, seed, k)[:, 0])
+        drawn = design._draw(1, seed, k)[:, 0]
         try:
-            return _fit(matrices, call, response, design._reml)
+            model = _fit(matrices, call, on_table(matrices, drawn), design._reml)
         except ConvergenceError as error:
-            last: MixedModelsError = error
-    raise ConvergenceError(f"none of the first {ATTEMPTS} responses could be fitted: {last}")
+            why = str(error)
+            continue
+        if model.converged and np.ptp(drawn) > 0:  # all others start from its optimum
+            return model
+    raise ConvergenceError(f"none of the first {ATTEMPTS} responses could be fitted: {why}")
 
 
 def _fit(matrices: ModelMatrices, call: Any, response: Array, REML: bool) -> FittedModel:
