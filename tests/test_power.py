@@ -204,9 +204,15 @@ def test_settings_are_all_combinations():
 
 @pytest.mark.parametrize("test", ["satterthwaite", "lrt"])
 def test_threads_change_nothing(test):
+    counts = two_arms(10, 3, 0.7, within=None, family="poisson")
+    for design in (two_arms(10, 3, 0.7), counts):
+        _same_for_all_threads(design, test)
+
+
+def _same_for_all_threads(design, test):
+    test = "wald" if design.family and test == "satterthwaite" else test
     frames = [
-        mm.power(two_arms(10, 3, 0.7), "armb", {"g": [8, 12]}, nsim=60, test=test, n_threads=k)
-        for k in (1, 2, 5)
+        mm.power(design, "armb", {"g": [8, 12]}, nsim=40, test=test, n_threads=k) for k in (1, 2, 5)
     ]
     for other in frames[1:]:
         pd.testing.assert_frame_equal(frames[0].to_frame(), other.to_frame(), check_exact=True)
@@ -281,6 +287,12 @@ def test_errors(message):
     arguments = {"effect": "armb", "nsim": 10, **WRONG[message]}
     with pytest.raises((mm.ArgumentError, mm.FormulaError), match=message):
         mm.power(two_arms(10, 2, 1.0), **arguments)
+
+
+def test_an_error_names_its_setting():
+    with pytest.raises(mm.DataError, match="every row is a group") as error:
+        mm.power(two_arms(10, 2, 1.0), "armb", {"per_group": [2, 1]}, nsim=5)
+    assert error.value.__notes__ == ["in the setting per_group=1"]
 
 
 def test_only_designs_have_power():

@@ -21,7 +21,7 @@ from .ddf import describe
 from .design_table import check_counts
 from .distributions import binomial_interval, check_level
 from .document import Block, Document
-from .errors import ArgumentError
+from .errors import ArgumentError, MixedModelsError
 from .fitted import FittedModel
 from .planned_design import simulate_design
 from .power_tests import Outcomes, Trial
@@ -251,10 +251,16 @@ class _Run:
 
     def at(self, planned: SimulatedDesign, setting: Setting) -> tuple[dict[str, Any], str]:
         """The row of one setting, and the test that was used."""
+        words = ", ".join(f"{name}={count}" for name, count in setting.items())
         groups = {name: count for name, count in setting.items() if name != "per_group"}
-        design = planned.extend(groups, setting.get("per_group")) if setting else planned
-        trial = Trial.of(design, self.effects, self.test, self.seed, self.n_threads)
-        what = ", ".join(["power", *(f"{name}={count}" for name, count in setting.items())])
+        try:
+            design = planned.extend(groups, setting.get("per_group")) if setting else planned
+            trial = Trial.of(design, self.effects, self.test, self.seed, self.n_threads)
+        except MixedModelsError as error:
+            if setting:
+                error.add_note(f"in the setting {words}")
+            raise
+        what = f"power, {words}" if setting else "power"
         most = max(CHUNK // design.nobs, 1)
         parts = [
             trial.outcomes(design._draw(len(chunk), self.seed, chunk.start))

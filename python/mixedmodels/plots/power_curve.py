@@ -58,6 +58,6 @@ def draw_power(power: Power, ax: Axes | None) -> Axes:
     if len(power.over) > 1:
         ax.legend(frameon=False, loc="lower right")
     first = power.over[0]
-    x = "rows per group" if first == "per_group" else f"number of groups: {first}"
+    x = first if first == "per_group" else f"number of groups: {first}"
     describe(ax, x=x, y="power", title=f"Power for {power.effect}")
     return ax
