@@ -1,4 +1,4 @@
-"""The documentation site: Sphinx, MyST markdown and the furo theme; nothing is fetched while building.
+"""The documentation site: Sphinx, MyST markdown, the furo theme; building it fetches nothing.
 
 `make docs` first runs make_tutorial.py, make_gallery.py and make_certificate.py, which draw the
 pictures and run the models of generated pages into _build/; then Sphinx, warnings being errors.
@@ -27,12 +27,17 @@ myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "
 myst_heading_anchors = 4
 
 default_role = "code"
+smartquotes = False  # docstrings speak of code: --json, X'X
+# Shapes such as (nsim,) are read as names of types; several classes have an attribute `nsim`.
+suppress_warnings = ["ref.python"]
 highlight_language = "text"
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
+autodoc_type_aliases = {"ArrayLike": "ArrayLike"}
 napoleon_google_docstring = False
 napoleon_use_ivar = True
+napoleon_use_rtype = False
 python_maximum_signature_line_length = 88
 toc_object_entries_show_parents = "hide"
 
@@ -95,11 +100,28 @@ def models_that_share(owner: type, name: str) -> str:
 def say_which_models(
     app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]
 ) -> None:
-    """Under methods and properties of models, a first line that names the models which have them."""
+    """A first line under methods and properties of models names the models which have them.
+
+    Under other properties it is empty: napoleon takes what stands before a colon for a type.
+    """
     _, _, path = name.partition(".")
     owner, _, attribute = path.rpartition(".")
     if what in ("method", "property") and owner in [model.__name__ for model in MODELS]:
         lines[:0] = [f":sup:`{models_that_share(getattr(mm, owner), attribute)}`", ""]
+    elif what in ("property", "attribute"):
+        lines[:0] = ["", ""]
+
+
+def keep_indented_lines(
+    app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]
+) -> None:
+    """Indented lines of a module's docstring, commands and formulas, stay as they are."""
+    if what != "module":
+        return
+    indented = [line.startswith("    ") for line in lines]
+    for at in reversed(range(2, len(lines))):
+        if indented[at] and not lines[at - 1] and not indented[at - 2]:
+            lines[at:at] = ["::", ""]
 
 
 def with_properties_for_lazy_values() -> None:
@@ -114,4 +136,5 @@ def setup(app: Any) -> None:
     with_properties_for_lazy_values()
     app.add_html_math_renderer("mathml", (inline_mathml, None), (block_mathml, None))
     app.connect("source-read", with_pictures)
-    app.connect("autodoc-process-docstring", say_which_models)
+    app.connect("autodoc-process-docstring", say_which_models, priority=100)  # before napoleon
+    app.connect("autodoc-process-docstring", keep_indented_lines)

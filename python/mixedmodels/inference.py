@@ -172,8 +172,8 @@ class Inference(Prediction):
         Parameters
         ----------
         parm
-            Rows wanted: ".sig01", "sigma", a coefficient's name, "beta_" (all fixed effects) or
-            "theta_" (all others); None for all.
+            Rows wanted: ".sig01", "sigma", a coefficient's name, `"beta_"` (all fixed effects) or
+            `"theta_"` (all others); None for all.
         level
             Coverage.
         method

@@ -69,7 +69,7 @@ class Influence(Document):
     mdffits
         The same with the covariance matrix C₍c₎ of the fit without the group.
     covratio
-        |C₍c₎|/|C|: below 1 the coefficients are more precise without the group.
+        det C₍c₎/det C: below 1 the coefficients are more precise without the group.
     dfbetas
         (β̂ − β̂₍c₎)_k over the standard error without the group, shape (groups, p).
     singular
