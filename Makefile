@@ -65,8 +65,18 @@ format: setup ## format Rust and Python
 bench: setup ## time and memory against other packages (installs them beside, not in .venv)
 	$(BIN)/python benchmarks/run.py
 
-docs: setup ## docs/tutorial.md from the tutorial's script
+$(BIN)/.docs: pyproject.toml $(BIN)/.installed
+	$(BIN)/python -m pip install --quiet 'mixedmodels[docs]'
+	@touch $@
+
+# Pictures and numbers are made anew, in docs/_build; Sphinx fetches nothing.
+docs: setup $(BIN)/.docs ## the documentation site, and docs/tutorial.md; open docs/_build/html/index.html
 	$(BIN)/python docs/make_tutorial.py
+	$(BIN)/python docs/make_gallery.py
+	PYTHONPATH=tests $(BIN)/python docs/make_certificate.py
+	$(BIN)/python -m sphinx --builder html --fail-on-warning --quiet \
+	  --doctree-dir docs/_build/doctrees docs docs/_build/html
+	@echo "the site: $(CURDIR)/docs/_build/html/index.html"
 
 # On Linux zig links against an old glibc, so that the wheel runs on any distribution since 2014.
 PORTABLE := $(if $(filter Linux,$(shell uname -s)),--zig --compatibility manylinux2014)
@@ -81,4 +91,4 @@ wheel-test: wheel ## both installed in empty environments, a model fitted in eac
 	$(BIN)/python -m pytest -m packaging tests/test_packaging.py
 
 clean:
-	rm -rf target dist $(VENV) benchmarks/.venvs
+	rm -rf target dist $(VENV) benchmarks/.venvs docs/_build

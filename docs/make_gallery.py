@@ -54,9 +54,9 @@ PICTURES: dict[str, list[tuple[str, str]]] = {
         ("The mean along a predictor, with its band", "m.plot.effects()"),
         (
             "An interaction: a line for each level of a factor",
-            'course = mm.datasets.load("anxiety_longitudinal")\n'
-            'change = mm.lmer("anxiety ~ therapy_sessions * sex + (1 | clinic / patient)", course)\n'
-            'change.plot.effects("therapy_sessions", by="sex")',
+            'course = mm.datasets.load("anxiety_longitudinal").dropna()\n'
+            'change = mm.lmer("anxiety ~ month * treatment + (1 | clinic / patient_no)", course)\n'
+            'change.plot.effects("month", by="treatment")',
         ),
         (
             "Fixed effects of several models with intervals",
