@@ -33,6 +33,7 @@ suppress_warnings = ["ref.python"]
 highlight_language = "text"
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
+add_module_names = False
 autodoc_preserve_defaults = True
 autodoc_type_aliases = {"ArrayLike": "ArrayLike"}
 napoleon_google_docstring = False
@@ -79,7 +80,8 @@ def with_pictures(app: Any, page: str, source: list[str]) -> None:
     def figure(found: re.Match[str]) -> str:
         name, caption = found.groups()
         path = f"/_build/pictures/{page}/{name}.png"
-        return f"```{{figure}} {path}\n:alt: {caption}\n\n{caption}\n```"
+        options = f":alt: {caption}\n:scale: 65"
+        return f"```{{figure}} {path}\n{options}\n\n{caption[0].upper()}{caption[1:]}\n```"
 
     source[0] = re.sub(r"<!-- picture (\w+): (.*?) -->", figure, source[0])
 

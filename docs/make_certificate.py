@@ -89,7 +89,7 @@ def nist() -> str:
             [digits(*pair) for pair in zip(pairs, certified, strict=True)]
             for pairs in (found, stored)
         )
-        numbers = [f"{value:.15g}" for value in certified]
+        numbers = [f"{value:.7g}" for value in certified]
         rows.append([name, f"{len(data):,}", *numbers, both(ours), both(limit), both(LME4[name])])
     head = ["set", "rows", "σ²", "σ_b²", "our digits", "what float64 leaves", "lme4's digits"]
     return table(head, rows)

@@ -81,7 +81,7 @@ PICTURES: dict[str, list[tuple[str, str]]] = {
             '    fixef={"(Intercept)": 0, "treatmentnew": 0.8},\n'
             '    sd={"school": 0.4},\n    sigma=1,\n)\n'
             'sizes = {"school": [10, 20, 30, 40], "per_group": [5, 20]}\n'
-            'mm.power(design, "treatmentnew", sizes, nsim=400, seed=1).plot()',
+            'mm.power(design, "treatmentnew", sizes, nsim=200, seed=1).plot()',
         ),
         ("The blocks of the Cholesky factor: zero, diagonal, dense", "m.plot.blocks()"),
     ],
@@ -123,7 +123,7 @@ def page(folder: Path) -> Iterator[str]:
             draw(code, names).savefig(path, dpi=150)
             pyplot.close("all")
             yield f"### {caption}\n\n```python\n{code}\n```\n"
-            yield f"```{{image}} /{path.relative_to(PAGE.parent)}\n:alt: {caption}\n```"
+            yield f"```{{image}} /{path.relative_to(PAGE.parent)}\n:alt: {caption}\n:scale: 65\n```"
 
 
 if __name__ == "__main__":
