@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedmodels.formula import parse
-from mixedmodels.model_frame import model_frame
-from mixedmodels.model_matrix import plan_model
+from mixedmodels.formulas.formula import parse
+from mixedmodels.matrices.model_frame import model_frame
+from mixedmodels.matrices.model_matrix import plan_model
 
 
 def plan(formula: str, data: Any, *, contrasts: Any = None, **rest: Any) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 import mixedmodels as mm
-from mixedmodels.saved_model import from_bytes, to_bytes
+from mixedmodels.saving.saved_model import from_bytes, to_bytes
 
 ROWS, GROUPS = 180, 12
 

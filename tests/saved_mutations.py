@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from mixedmodels import container
+from mixedmodels.saving import container
 
 ODD: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 2**31, 2**63, 2**64, 10**30, -(2**63), 0.0, 1.5, -1e308, "nan",

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 import mixedmodels as mm
-from mixedmodels.distributions import normal_quantile
-from mixedmodels.jackknife import jackknife
+from mixedmodels.inference.distributions import normal_quantile
+from mixedmodels.inference.jackknife import jackknife
 from reference_data import load, read_json
 
 REPLICATES = 4000
@@ -169,7 +169,7 @@ def test_a_statistic_gives_numbers(model, value):
 
 
 def test_failed_replicates_of_a_statistic_are_kept(model, monkeypatch):
-    from mixedmodels import parametric_bootstrap as module
+    from mixedmodels.inference import parametric_bootstrap as module
 
     original, calls = module.refitted, iter(range(5))
 
@@ -273,7 +273,7 @@ def test_ctrl_c_stops_it(model):
 def test_a_bar_moves_in_a_terminal_only(model, monkeypatch, capsys):
     import sys
 
-    from mixedmodels import replicates
+    from mixedmodels.models import replicates
 
     assert list(replicates.chunks(10, what="x", progress=True, most=4)) == [
         range(4),

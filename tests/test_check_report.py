@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from mixedmodels.check_report import Check, Checks, Skipped, grade, p_text
+from mixedmodels.diagnostics.check_report import Check, Checks, Skipped, grade, p_text
 
 REPORT = Checks(
     "y ~ x + (1 | g)",

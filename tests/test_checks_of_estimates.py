@@ -8,8 +8,8 @@ import pytest
 import mixedmodels as mm
 import reference_data
 from check_examples import faulty
-from mixedmodels.check_report import Check
-from mixedmodels.checks_of_estimates import (
+from mixedmodels.diagnostics.check_report import Check
+from mixedmodels.diagnostics.checks_of_estimates import (
     collinear,
     converged,
     rank_deficient,

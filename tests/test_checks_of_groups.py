@@ -10,8 +10,8 @@ import pytest
 
 import mixedmodels as mm
 from check_examples import faulty
-from mixedmodels.check_report import Check, Skipped
-from mixedmodels.checks_of_groups import (
+from mixedmodels.diagnostics.check_report import Check, Skipped
+from mixedmodels.diagnostics.checks_of_groups import (
     enough_groups,
     enough_rows,
     influential_groups,

@@ -8,15 +8,15 @@ from scipy import stats
 
 import mixedmodels as mm
 from check_examples import faulty
-from mixedmodels.check_report import Check, Skipped
-from mixedmodels.checks_of_residuals import (
+from mixedmodels.diagnostics.check_report import Check, Skipped
+from mixedmodels.diagnostics.checks_of_residuals import (
     departure,
     grade_normality,
     normal_residuals,
     one_variance,
     same_in_groups,
 )
-from mixedmodels.normality import Normality
+from mixedmodels.diagnostics.normality import Normality
 
 DATA = faulty()
 

@@ -9,9 +9,9 @@ import pytest
 
 import mixedmodels as mm
 from check_examples import faulty
-from mixedmodels import checks_of_responses
-from mixedmodels.check_report import Check, Skipped
-from mixedmodels.checks_of_responses import as_simulated, overdispersed
+from mixedmodels.diagnostics import checks_of_responses
+from mixedmodels.diagnostics.check_report import Check, Skipped
+from mixedmodels.diagnostics.checks_of_responses import as_simulated, overdispersed
 
 DATA = faulty()
 

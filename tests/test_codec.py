@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 import mixedmodels as mm
-from mixedmodels.codec import ArrayOf, decode, encode
+from mixedmodels.saving.codec import ArrayOf, decode, encode
 
 Vector = Annotated[NDArray[np.float64], ArrayOf("f8", 1)]
 Whole = Annotated[NDArray[Any], ArrayOf("i4 u1", 2)]

@@ -19,8 +19,8 @@ import pytest
 
 import clinic
 import mixedmodels as mm
-from mixedmodels import commands, table_files
-from mixedmodels.command_line import ExitCode, main
+from mixedmodels.command_line import commands, table_files
+from mixedmodels.command_line.main import ExitCode, main
 
 FORMULA = "anxiety ~ therapy_sessions + (1 | clinic)"
 

@@ -12,7 +12,7 @@ import pytest
 
 import mixedmodels as mm
 import reference_data
-from mixedmodels.confint import percent
+from mixedmodels.inference.confint import percent
 
 PATHS = sorted((reference_data.ROOT / "inference").glob("profile_ci_*"))
 PROFILES = [path.stem for path in PATHS if "cbpp" not in path.stem]  # linear models

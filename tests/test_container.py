@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import mixedmodels as mm
-from mixedmodels.container import pack, unpack
+from mixedmodels.saving.container import pack, unpack
 from saved_mutations import join, signed, split
 
 ARRAYS = [

@@ -168,7 +168,7 @@ def test_a_short_fit_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_long_fit_shows_a_line_in_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("mixedmodels.progress._QUIET", 0.0)  # every fit is a long one
+    monkeypatch.setattr("mixedmodels.models.progress._QUIET", 0.0)  # every fit is a long one
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     mm.lmer(clinic.SLOPES, clinic.data())
     shown = capsys.readouterr().err

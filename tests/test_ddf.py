@@ -12,7 +12,7 @@ import pytest
 import mixedmodels as mm
 import reference_data
 from dense_model import DenseModel, indicator, templates
-from mixedmodels.ddf import (
+from mixedmodels.inference.ddf import (
     covariance,
     f_test,
     resolve,

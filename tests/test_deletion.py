@@ -14,8 +14,8 @@ import clinic
 import mixedmodels as mm
 import reference_data
 from dense_model import DenseModel, Term
-from mixedmodels.rows import group_codes
-from mixedmodels.working import working_weights
+from mixedmodels.models.rows import group_codes
+from mixedmodels.models.working import working_weights
 
 Array = NDArray[np.float64]
 GAMMA = mm.families.Gamma(link="log")

@@ -7,7 +7,7 @@ import re
 import pytest
 
 import mixedmodels as mm
-from mixedmodels.document import (
+from mixedmodels.reporting.document import (
     Cells,
     Document,
     Formula,

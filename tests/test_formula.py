@@ -10,8 +10,8 @@ import time
 import pytest
 
 from mixedmodels.errors import FormulaError, MixedModelsError
-from mixedmodels.expression import parse_expression
-from mixedmodels.formula import parse
+from mixedmodels.formulas.expression import parse_expression
+from mixedmodels.formulas.formula import parse
 
 # Right side → the terms R's terms.formula gives, with "1" or "0" for the intercept.
 FIXED = {
@@ -264,7 +264,7 @@ def test_only_strings_are_formulas() -> None:
 
 def test_formulaic_is_imported_on_first_use() -> None:
     code = (
-        "import sys, mixedmodels.formula, mixedmodels.model_matrix\n"
+        "import sys, mixedmodels.formulas.formula, mixedmodels.matrices.model_matrix\n"
         "assert not {'formulaic', 'scipy', 'narwhals.stable.v1'} "
         "& set(sys.modules), sorted(m for m in sys.modules if 'form' in m)\n"
     )

@@ -7,7 +7,7 @@ import pytest
 
 import mixedmodels as mm
 import reference_data
-from mixedmodels.generalised_covariance import joint_covariance, square_root
+from mixedmodels.models.generalised_covariance import joint_covariance, square_root
 
 CBPP = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
 

@@ -18,8 +18,8 @@ from scipy.special import expit
 
 import mixedmodels as mm
 import reference_data
-from mixedmodels.parameters import sds_and_correlations
-from mixedmodels.standard_errors import dispersion_error, sd_correlation_errors
+from mixedmodels.inference.standard_errors import dispersion_error, sd_correlation_errors
+from mixedmodels.models.parameters import sds_and_correlations
 from test_generalised_reference import fitted, oracle
 
 Z = 1.959963984540054

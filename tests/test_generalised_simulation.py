@@ -13,7 +13,7 @@ from scipy import stats
 
 import mixedmodels as mm
 import reference_data
-from mixedmodels.jackknife import jackknife
+from mixedmodels.inference.jackknife import jackknife
 from test_generalised_reference import fitted
 
 DRAWS = 4000

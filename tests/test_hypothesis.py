@@ -13,7 +13,7 @@ import pytest
 import clinic
 import mixedmodels as mm
 import reference_data
-from mixedmodels.linear_forms import linear_form
+from mixedmodels.inference.linear_forms import linear_form
 
 
 @functools.cache

@@ -10,9 +10,9 @@ import pytest
 
 import mixedmodels as mm
 from henderson import design_rows, henderson
-from mixedmodels import joint
-from mixedmodels.joint import Effects, JointCovariance, SolvedJoint, joint_covariance_of
-from mixedmodels.rows import group_codes
+from mixedmodels.models.rows import group_codes
+from mixedmodels.predictions import joint
+from mixedmodels.predictions.joint import Effects, JointCovariance, SolvedJoint, joint_covariance_of
 from reference_data import load
 
 MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {

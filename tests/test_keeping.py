@@ -54,7 +54,7 @@ def test_a_pickle_names_one_function_only() -> None:
         for opcode, argument, _ in pickletools.genops(stream)
         if opcode.name in ("SHORT_BINUNICODE", "GLOBAL", "BINUNICODE")
     ]
-    assert names == ["mixedmodels.saved_model", "from_bytes"]
+    assert names == ["mixedmodels.saving.saved_model", "from_bytes"]
 
 
 def test_copies_are_the_model_itself() -> None:

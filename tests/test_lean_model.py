@@ -13,8 +13,8 @@ import pytest
 
 import mixedmodels as mm
 import saved_examples
-from mixedmodels.saved_model import from_bytes, to_bytes
-from mixedmodels.stored_fit import Failure, attempt
+from mixedmodels.saving.saved_model import from_bytes, to_bytes
+from mixedmodels.saving.stored_fit import Failure, attempt
 from saved_examples import ESTIMATES, MODELS, OF_ROWS, loaded, outcome
 
 
@@ -97,7 +97,7 @@ def test_an_error_of_the_kernel_is_raised_again(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(mm.ConvergenceError, match="no digits"):
         raise failure.again()
     monkeypatch.setattr(
-        "mixedmodels.stored_fit.attempt",
+        "mixedmodels.saving.stored_fit.attempt",
         lambda compute: failure if compute.__name__ == "variance_products" else attempt(compute),
     )
     m = mm.lmer("y ~ x + (1 | g)", saved_examples.data())

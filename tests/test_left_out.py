@@ -8,7 +8,7 @@ import numpy as np
 
 import clinic
 import mixedmodels as mm
-from mixedmodels.left_out import fits_without
+from mixedmodels.diagnostics.left_out import fits_without
 
 
 def test_every_part_is_left_out_in_turn() -> None:

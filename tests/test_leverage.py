@@ -17,8 +17,8 @@ import mixedmodels as mm
 import reference_data
 import test_glm_reference
 from henderson import henderson
-from mixedmodels.rows import group_codes
-from mixedmodels.working import working_weights
+from mixedmodels.models.rows import group_codes
+from mixedmodels.models.working import working_weights
 
 Array = NDArray[np.float64]
 

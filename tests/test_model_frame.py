@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mixedmodels.columns import Table
 from mixedmodels.errors import DataError, FormulaError, MissingDataWarning
-from mixedmodels.factors import combine, factorise
-from mixedmodels.formula import parse
-from mixedmodels.model_frame import ModelFrame, model_frame
+from mixedmodels.formulas.formula import parse
+from mixedmodels.matrices.columns import Table
+from mixedmodels.matrices.factors import combine, factorise
+from mixedmodels.matrices.model_frame import ModelFrame, model_frame
 
 N = 6
 COLUMNS: dict[str, list[Any]] = {

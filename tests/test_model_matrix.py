@@ -15,9 +15,9 @@ import pytest
 
 import reference_data
 from design_columns import column, fixed, matrix, plan
-from mixedmodels.arrays import array_model
 from mixedmodels.errors import DataError, FormulaError, MixedModelsWarning
-from mixedmodels.model_matrix import public_order
+from mixedmodels.matrices.arrays import array_model
+from mixedmodels.matrices.model_matrix import public_order
 
 rng = np.random.default_rng(5)
 N = 24

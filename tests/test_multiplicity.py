@@ -9,14 +9,17 @@ import pytest
 from scipy.special import gammaln, ndtr, stdtr
 
 import mixedmodels as mm
-from mixedmodels.multiplicity import (
+from mixedmodels.inference.multiplicity import (
     Adjustment,
     adjusted_p_values,
     check_adjustment,
     critical_values,
     holm,
 )
-from mixedmodels.studentized_range import studentized_range_quantile, studentized_range_upper
+from mixedmodels.inference.studentized_range import (
+    studentized_range_quantile,
+    studentized_range_upper,
+)
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(600)
 

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 import mixedmodels as mm
-from mixedmodels.new_responses import trials_of, weights_of
-from mixedmodels.prediction_rows import rows_of
-from mixedmodels.re_form import effects_named
+from mixedmodels.predictions.new_responses import trials_of, weights_of
+from mixedmodels.predictions.prediction_rows import rows_of
+from mixedmodels.predictions.re_form import effects_named
 from reference_data import load
 from test_predict import ARMS, with_arms
 

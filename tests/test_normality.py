@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mixedmodels.normality import normality
+from mixedmodels.diagnostics.normality import normality
 
 
 def samples(seed: int = 0, n: int = 60) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ from scipy.stats import norm
 import mixedmodels as mm
 from dense_families import LINKS
 from mixedmodels import families
-from mixedmodels import observation_variance as ov
+from mixedmodels.variance import observation_variance as ov
 
 L, P, NU, THETA, OMEGA, SIGMA = 2.7, 0.23, 4.0, 1.6, 1.8, 0.5
 

@@ -11,7 +11,7 @@ import pytest
 
 import mixedmodels as mm
 import reference_data
-from mixedmodels import optimiser_comparison
+from mixedmodels.diagnostics import optimiser_comparison
 
 MODELS: dict[str, Any] = {
     "slopes": lambda: mm.lmer(

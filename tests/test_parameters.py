@@ -5,7 +5,7 @@ import pytest
 
 import mixedmodels as mm
 from mixedmodels.families import family_of
-from mixedmodels.parameters import (
+from mixedmodels.models.parameters import (
     covariance_parameters,
     scale_parameters,
     sds_and_correlations,

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 import mixedmodels as mm
 import reference_data
-from mixedmodels.distributions import chi2_quantile
+from mixedmodels.inference.distributions import chi2_quantile
 from mixedmodels.plots.densities import density
 from plotted_models import draws_where_told, model
 

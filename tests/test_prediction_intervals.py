@@ -15,8 +15,8 @@ from scipy import stats
 import clinic
 import mixedmodels as mm
 from henderson import henderson
-from mixedmodels import joint
-from mixedmodels.rows import group_codes
+from mixedmodels.models.rows import group_codes
+from mixedmodels.predictions import joint
 from reference_data import load
 from test_predict import ARMS, with_arms
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import clinic
-from mixedmodels.prediction_rows import rows_of
-from mixedmodels.re_form import effects_named
+from mixedmodels.predictions.prediction_rows import rows_of
+from mixedmodels.predictions.re_form import effects_named
 
 NEW = {"therapy_sessions": [1.0, 2.0, 3.0, 4.0], "clinic": ["1", None, "new", "1"]}
 

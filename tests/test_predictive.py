@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 
 import mixedmodels as mm
-from mixedmodels.distributions import response_cdf
-from mixedmodels.predictive import response_quantiles
+from mixedmodels.inference.distributions import response_cdf
+from mixedmodels.predictions.predictive import response_quantiles
 
 N = 60
 

@@ -11,7 +11,7 @@ from scipy import stats
 
 import mixedmodels as mm
 import reference_data
-from mixedmodels.quantile_residuals import observed, simulated, uniforms
+from mixedmodels.diagnostics.quantile_residuals import observed, simulated, uniforms
 
 CBPP = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
 

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 import mixedmodels as mm
-from mixedmodels.quantile_tests import _ranks
+from mixedmodels.diagnostics.quantile_tests import _ranks
 
 
 def grouped(seed: int, sd: float = 0.5, groups: int = 6, rows: int = 25) -> pd.DataFrame:

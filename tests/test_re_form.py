@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import mixedmodels as mm
-from mixedmodels.re_form import effects_named
+from mixedmodels.predictions.re_form import effects_named
 
 R = np.random.default_rng(5)
 N = 240

@@ -14,7 +14,7 @@ import pytest
 import clinic
 import mixedmodels as mm
 import reference_data
-from mixedmodels import apa
+from mixedmodels.reporting import apa
 
 
 def quiet(formula: str, data: Any, **options: Any) -> Any:

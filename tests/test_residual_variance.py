@@ -12,7 +12,7 @@ import pytest
 
 import mixedmodels as mm
 import reference_data
-from mixedmodels.variance_parts import VarianceParts
+from mixedmodels.variance.variance_parts import VarianceParts
 from test_generalised_reference import fitted
 
 REFERENCE = reference_data.read_json("inference/icc_r2.json")["models"]

@@ -11,8 +11,8 @@ import pytest
 
 import mixedmodels as mm
 from mixedmodels.families import family_of
-from mixedmodels.formula import parse
-from mixedmodels.model_frame import ModelFrame, model_frame
+from mixedmodels.formulas.formula import parse
+from mixedmodels.matrices.model_frame import ModelFrame, model_frame
 
 ROWS = pd.Index(["r1", "r2", "r3", "r4"])
 DATA = pd.DataFrame(

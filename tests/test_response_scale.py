@@ -12,8 +12,8 @@ from scipy.special import expit
 import mixedmodels as mm
 import reference_data
 from dense_families import LINKS
-from mixedmodels.mean_contrasts import contrast_coefficients
-from mixedmodels.response_scale import Scale, are_differences, ratio_scale
+from mixedmodels.marginal_means.mean_contrasts import contrast_coefficients
+from mixedmodels.marginal_means.response_scale import Scale, are_differences, ratio_scale
 from test_emmeans import check_p_value
 from test_generalised_reference import fitted
 

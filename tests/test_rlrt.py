@@ -13,8 +13,8 @@ import pytest
 import clinic
 import mixedmodels as mm
 import reference_data
-from mixedmodels.distributions import f_upper
-from mixedmodels.rlrt import _spectrum, null_distribution
+from mixedmodels.inference.distributions import f_upper
+from mixedmodels.inference.rlrt import _spectrum, null_distribution
 
 
 @functools.cache
@@ -111,7 +111,7 @@ def test_p_values_are_uniform_where_they_are_not_one() -> None:
 def test_the_maximum_between_grid_points(monkeypatch: pytest.MonkeyPatch) -> None:
     m = fit("y ~ x + (1 | g)", small())
     coarse = null_distribution(*_spectrum(m), 23, 1000, 0)
-    monkeypatch.setattr("mixedmodels.rlrt.GRID", 4000)
+    monkeypatch.setattr("mixedmodels.inference.rlrt.GRID", 4000)
     np.testing.assert_allclose(coarse, null_distribution(*_spectrum(m), 23, 1000, 0), atol=5e-4)
 
 
@@ -177,7 +177,7 @@ def test_rank_deficient_fixed_effects() -> None:
 
 
 def test_too_many_different_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mixedmodels.rlrt.MOST_ROWS", 5)
+    monkeypatch.setattr("mixedmodels.inference.rlrt.MOST_ROWS", 5)
     with pytest.raises(mm.ArgumentError, match="eigenproblem of 6 rows"):
         mm.exact_rlrt(fit("y ~ x + (1 | g)", small(), weights="w"))
 

@@ -14,7 +14,7 @@ import clinic
 import mixedmodels as mm
 import reference_data
 from dense_model import DenseModel, Term, indicator
-from mixedmodels import bias_reduction
+from mixedmodels.inference import bias_reduction
 
 Array = NDArray[np.float64]
 

@@ -18,7 +18,7 @@ import mixedmodels as mm
 import reference_data
 import saved_examples
 import saved_mutations
-from mixedmodels.saved_model import from_bytes, to_bytes
+from mixedmodels.saving.saved_model import from_bytes, to_bytes
 from saved_examples import ESTIMATES, new
 
 

@@ -15,7 +15,7 @@ import pytest
 import mixedmodels as mm
 import reference_data
 import saved_examples
-from mixedmodels.saved_model import from_bytes, to_bytes
+from mixedmodels.saving.saved_model import from_bytes, to_bytes
 from saved_examples import ESTIMATES, MODELS, OF_ROWS, loaded, outcome
 
 

@@ -14,10 +14,10 @@ import polars as pl
 import pytest
 
 import mixedmodels as mm
-from mixedmodels.codec import decode, encode
-from mixedmodels.columns import Table
-from mixedmodels.saved_levels import MixedLevels, NumberLevels, TextLevels, TimeLevels
-from mixedmodels.saved_table import (
+from mixedmodels.matrices.columns import Table
+from mixedmodels.saving.codec import decode, encode
+from mixedmodels.saving.saved_levels import MixedLevels, NumberLevels, TextLevels, TimeLevels
+from mixedmodels.saving.saved_table import (
     CodedColumn,
     ColumnLabels,
     NumberColumn,

@@ -362,8 +362,8 @@ class TestMetadataRouting:
 def test_without_scikit_learn_the_error_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name in ("sklearn", "estimator"):
-        monkeypatch.delitem(sys.modules, f"mixedmodels.{name}")
+    for name in ("", ".estimators", ".estimator"):
+        monkeypatch.delitem(sys.modules, f"mixedmodels.sklearn{name}")
     monkeypatch.setitem(sys.modules, "sklearn.base", None)
     with pytest.raises(mm.MissingDependencyError, match=r'pip install "mixedmodels\[sklearn\]"'):
         importlib.import_module("mixedmodels.sklearn")

@@ -7,9 +7,9 @@ import pytest
 
 import mixedmodels as mm
 import reference_data
-from mixedmodels.parameters import sds_and_correlations
-from mixedmodels.standard_errors import covariance_slopes, sd_correlation_errors
-from mixedmodels.varcorr import templates
+from mixedmodels.inference.standard_errors import covariance_slopes, sd_correlation_errors
+from mixedmodels.models.parameters import sds_and_correlations
+from mixedmodels.models.varcorr import templates
 
 LMERTEST = sorted(path.stem for path in (reference_data.ROOT / "inference").glob("lmertest_*.json"))
 

@@ -291,7 +291,7 @@ def test_weights_and_offset() -> None:
 def test_many_rows_are_factorised_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, blocks = (mm.lmer("y ~ a * b + x + (1 | g)", unbalanced()) for _ in range(2))
     expected = whole.anova(2, "residual")
-    monkeypatch.setattr("mixedmodels.rows.BLOCK", 7)
+    monkeypatch.setattr("mixedmodels.models.rows.BLOCK", 7)
     np.testing.assert_allclose(blocks.anova(2, "residual"), expected, rtol=1e-9)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from mixedmodels.call import Call
-from mixedmodels.formula import parse
-from mixedmodels.variables_used import names_used
+from mixedmodels.formulas.formula import parse
+from mixedmodels.formulas.variables_used import names_used
+from mixedmodels.models.call import Call
 
 
 def arguments(**changes: Any) -> Call:

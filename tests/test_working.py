@@ -11,7 +11,7 @@ import pytest
 import clinic
 import mixedmodels as mm
 import reference_data
-from mixedmodels.working import working_fit, working_weights
+from mixedmodels.models.working import working_fit, working_weights
 
 
 def simulated() -> Any:

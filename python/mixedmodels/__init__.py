@@ -30,29 +30,29 @@ from .errors import (
 
 if TYPE_CHECKING:
     from . import datasets, families, interop
-    from .check_report import Checks
-    from .control import Control
-    from .emmeans import MarginalMeans
-    from .fit import lm, lmer, lmer_arrays
-    from .generalised_fit import glm, glmer
-    from .generalised_model import GeneralizedLinearMixedModel, GeneralizedLinearModel
-    from .influence_by_group import Influence
-    from .lrt import BoundaryWarning, LikelihoodRatioTable, anova
-    from .model import LinearMixedModel, LinearModel
-    from .model_comparison import ComparisonTable, compare
-    from .optimiser_comparison import OptimizerComparison, all_fit
-    from .output_frames import options
-    from .parametric_bootstrap import Bootstrap, bootstrap
-    from .parametric_lrt import BootstrapLRT, bootstrap_lrt
-    from .planned_design import simulate_design
+    from .diagnostics.check_report import Checks
+    from .diagnostics.influence_by_group import Influence
+    from .diagnostics.optimiser_comparison import OptimizerComparison, all_fit
+    from .diagnostics.quantile_tests import QuantileTests
+    from .inference.lrt import BoundaryWarning, LikelihoodRatioTable, anova
+    from .inference.parametric_bootstrap import Bootstrap, bootstrap
+    from .inference.parametric_lrt import BootstrapLRT, bootstrap_lrt
+    from .inference.random_terms import ranova
+    from .inference.rlrt import exact_rlrt
+    from .marginal_means.emmeans import MarginalMeans
+    from .models.control import Control
+    from .models.fit import lm, lmer, lmer_arrays
+    from .models.generalised_fit import glm, glmer
+    from .models.generalised_model import GeneralizedLinearMixedModel, GeneralizedLinearModel
+    from .models.model import LinearMixedModel, LinearModel
+    from .models.refits import Refits
+    from .planning.planned_design import simulate_design
+    from .planning.power_analysis import Power, power
+    from .planning.simulated_design import SimulatedDesign
     from .plots.forest import forest
-    from .power_analysis import Power, power
-    from .quantile_tests import QuantileTests
-    from .random_terms import ranova
-    from .refits import Refits
-    from .rlrt import exact_rlrt
-    from .saved_files import load
-    from .simulated_design import SimulatedDesign
+    from .reporting.model_comparison import ComparisonTable, compare
+    from .reporting.output_frames import options
+    from .saving.saved_files import load
 
     __version__: str
 
@@ -115,41 +115,41 @@ __all__ = [
 
 # Imported when first used: `import mixedmodels` in a program that fits no model costs nothing.
 _LAZY = {
-    "Bootstrap": "parametric_bootstrap",
-    "BootstrapLRT": "parametric_lrt",
-    "BoundaryWarning": "lrt",
-    "Checks": "check_report",
-    "ComparisonTable": "model_comparison",
-    "Control": "control",
-    "GeneralizedLinearMixedModel": "generalised_model",
-    "GeneralizedLinearModel": "generalised_model",
-    "Influence": "influence_by_group",
-    "LikelihoodRatioTable": "lrt",
-    "LinearMixedModel": "model",
-    "LinearModel": "model",
-    "MarginalMeans": "emmeans",
-    "Power": "power_analysis",
-    "OptimizerComparison": "optimiser_comparison",
-    "QuantileTests": "quantile_tests",
-    "Refits": "refits",
-    "all_fit": "optimiser_comparison",
-    "SimulatedDesign": "simulated_design",
-    "anova": "lrt",
-    "bootstrap": "parametric_bootstrap",
-    "bootstrap_lrt": "parametric_lrt",
-    "compare": "model_comparison",
-    "exact_rlrt": "rlrt",
+    "Bootstrap": "inference.parametric_bootstrap",
+    "BootstrapLRT": "inference.parametric_lrt",
+    "BoundaryWarning": "inference.lrt",
+    "Checks": "diagnostics.check_report",
+    "ComparisonTable": "reporting.model_comparison",
+    "Control": "models.control",
+    "GeneralizedLinearMixedModel": "models.generalised_model",
+    "GeneralizedLinearModel": "models.generalised_model",
+    "Influence": "diagnostics.influence_by_group",
+    "LikelihoodRatioTable": "inference.lrt",
+    "LinearMixedModel": "models.model",
+    "LinearModel": "models.model",
+    "MarginalMeans": "marginal_means.emmeans",
+    "Power": "planning.power_analysis",
+    "OptimizerComparison": "diagnostics.optimiser_comparison",
+    "QuantileTests": "diagnostics.quantile_tests",
+    "Refits": "models.refits",
+    "all_fit": "diagnostics.optimiser_comparison",
+    "SimulatedDesign": "planning.simulated_design",
+    "anova": "inference.lrt",
+    "bootstrap": "inference.parametric_bootstrap",
+    "bootstrap_lrt": "inference.parametric_lrt",
+    "compare": "reporting.model_comparison",
+    "exact_rlrt": "inference.rlrt",
     "forest": "plots.forest",
-    "glm": "generalised_fit",
-    "glmer": "generalised_fit",
-    "lm": "fit",
-    "lmer": "fit",
-    "lmer_arrays": "fit",
-    "load": "saved_files",
-    "options": "output_frames",
-    "power": "power_analysis",
-    "ranova": "random_terms",
-    "simulate_design": "planned_design",
+    "glm": "models.generalised_fit",
+    "glmer": "models.generalised_fit",
+    "lm": "models.fit",
+    "lmer": "models.fit",
+    "lmer_arrays": "models.fit",
+    "load": "saving.saved_files",
+    "options": "reporting.output_frames",
+    "power": "planning.power_analysis",
+    "ranova": "inference.random_terms",
+    "simulate_design": "planning.planned_design",
 }
 
 

@@ -109,10 +109,14 @@ def warn(message: str, category: type[MixedModelsWarning]) -> None:
     """Issue a warning that points at the caller's line: the first one outside the package."""
     level = 2
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__package__") == __package__:
+    while frame.f_back is not None and _is_ours(frame.f_globals.get("__package__")):
         frame = frame.f_back
         level += 1
     warnings.warn(message, category, stacklevel=level)
+
+
+def _is_ours(package: str | None) -> bool:
+    return (package or "").partition(".")[0] == __package__
 
 
 _WIDTH = 76

@@ -18,8 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from .columns import closest
 from .errors import ArgumentError
+from .matrices.columns import closest
 
 if TYPE_CHECKING:
     from . import _core

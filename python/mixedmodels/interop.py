@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .columns import Column, Table
 from .errors import ArgumentError, DataError
-from .factors import level_label
-from .reference_grid import named_columns
+from .marginal_means.reference_grid import named_columns
+from .matrices.columns import Column, Table
+from .matrices.factors import level_label
 
 if TYPE_CHECKING:
-    from .fitted import FittedModel
-    from .model_spec import ModelSpec
+    from .matrices.model_spec import ModelSpec
+    from .models.fitted import FittedModel
 
 __all__ = ["MarginalEffectsAdapter", "to_marginaleffects"]
 

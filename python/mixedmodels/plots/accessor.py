@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..output_frames import FramesAsAsked
+from ..reporting.output_frames import FramesAsAsked
 
 if TYPE_CHECKING:
-    from ..fitted import FittedModel
+    from ..models.fitted import FittedModel
 
 __all__ = ["PlotsOfModel"]
 

@@ -15,8 +15,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..distributions import check_level, normal_quantile
 from ..errors import ArgumentError
+from ..inference.distributions import check_level, normal_quantile
 
 __all__ = ["Band", "normal_band", "normal_scores", "order_statistics"]
 

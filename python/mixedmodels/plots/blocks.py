@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..rows import group_codes
+from ..models.rows import group_codes
 from .style import BLUE, axes, describe
 from .variables import grouping_factor
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from scipy.sparse import csr_array
 
-    from ..fitted import FittedModel
+    from ..models.fitted import FittedModel
 
 __all__ = ["block_frame", "draw_blocks"]
 

@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..columns import names_given
 from ..errors import ArgumentError
-from ..parameters import parameter_range
+from ..matrices.columns import names_given
+from ..models.parameters import parameter_range
 from .profiles import panel_grid
 from .style import BLUE, NOTE_SIZE, ORANGE, describe, figure_of, note, panels, short
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ..parametric_bootstrap import Bootstrap
+    from ..inference.parametric_bootstrap import Bootstrap
 
 __all__ = ["density", "draw_densities", "replicate_densities"]
 

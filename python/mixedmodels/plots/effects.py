@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..emmeans import emmeans
-from ..factors import level_label
+from ..marginal_means.emmeans import emmeans
+from ..matrices.factors import level_label
 from .style import (
     BLUE,
     CYCLE,
@@ -30,7 +30,7 @@ from .variables import Predictor, find_predictor, response_label
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..fitted import FittedModel
+    from ..models.fitted import FittedModel
 
 __all__ = ["draw_effects", "effect_means"]
 

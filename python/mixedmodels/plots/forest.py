@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..coefficients import coefficients
 from ..errors import ArgumentError
-from ..fitted import FittedModel
+from ..inference.coefficients import coefficients
+from ..models.fitted import FittedModel
 from .style import CYCLE, MARKERS, SINGLE, axes, describe, legend, reference_line, short
 
 if TYPE_CHECKING:

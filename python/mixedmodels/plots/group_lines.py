@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..factors import level_label
-from ..reference_grid import reference_grid
-from ..rows import group_codes
+from ..marginal_means.reference_grid import reference_grid
+from ..matrices.factors import level_label
+from ..models.rows import group_codes
 from .large import MANY, evenly_spaced
 from .variables import Predictor, find_predictor, grouping_factor, response_label
 
 if TYPE_CHECKING:
-    from ..fitted import FittedModel
+    from ..models.fitted import FittedModel
 
 __all__ = ["MOST_GROUPS", "GroupLines", "group_lines"]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ..fitted import FittedModel
+    from ..models.fitted import FittedModel
 
 __all__ = ["InferencePlots"]
 
@@ -251,7 +251,7 @@ class InferencePlots(PlotsOfModel):
         ax
             As many axes as there are statistics; default: a new figure.
         """
-        from ..parametric_bootstrap import bootstrap
+        from ..inference.parametric_bootstrap import bootstrap
         from .profiles import panel_grid
 
         panel_grid(self._model.npar if parm is None else 1, "statistics")  # before the work
@@ -269,7 +269,7 @@ class InferencePlots(PlotsOfModel):
     ) -> pd.DataFrame:
         """What `bootstrap` draws: name, parameter, kind ("density", "spike", "interval",
         "estimate"), value, height."""
-        from ..parametric_bootstrap import bootstrap
+        from ..inference.parametric_bootstrap import bootstrap
 
         found = bootstrap(self._model, nsim, seed, n_threads=n_threads)
         return found.plot_data(parm, level)

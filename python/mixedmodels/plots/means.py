@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..factors import level_label
-from ..rows import group_codes
+from ..matrices.factors import level_label
+from ..models.rows import group_codes
 from .large import evenly_spaced
 from .style import BLUE, SINGLE, axes, describe, legend, note, reference_line, short
 from .variables import grouping_factor, response_label, row_weights
@@ -16,7 +16,7 @@ from .variables import grouping_factor, response_label, row_weights
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..fitted import FittedModel
+    from ..models.fitted import FittedModel
 
 __all__ = ["draw_means", "group_means"]
 

@@ -12,7 +12,7 @@ from .style import CYCLE, LINE_STYLES, MARKERS, axes, describe, reference_line
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..power_analysis import Power
+    from ..planning.power_analysis import Power
 
 __all__ = ["curve_data", "draw_power"]
 

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..distributions import normal_quantile
-from ..parameters import parameter_range
+from ..inference.distributions import normal_quantile
+from ..models.parameters import parameter_range
 
 if TYPE_CHECKING:
-    from ..profile import Profile
+    from ..inference.profile import Profile
 
 __all__ = ["LEVELS", "ProfileCurve", "profile_curves", "profile_frame"]
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..distributions import chi2_quantile
 from ..errors import ArgumentError
-from ..model import LinearModel
-from ..profile import Profile, chosen, profile, profiled_parameters
+from ..inference.distributions import chi2_quantile
+from ..inference.profile import Profile, chosen, profile, profiled_parameters
+from ..models.model import LinearModel
 from .profile_curves import LEVELS
 from .profile_pairs import check_number
 
 if TYPE_CHECKING:
-    from ..fitted import FittedModel
+    from ..models.fitted import FittedModel
 
 __all__ = ["profiled", "profiled_for_pairs"]
 

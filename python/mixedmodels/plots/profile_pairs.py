@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..distributions import chi2_quantile
 from ..errors import ArgumentError
+from ..inference.distributions import chi2_quantile
 from .profile_curves import LEVELS, ProfileCurve, profile_curves
 from .style import BLUE, GREY, TICK_SIZE, VERMILLION, figure_of, panels, short
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ..profile import Profile
+    from ..inference.profile import Profile
 
 __all__ = ["MOST", "check_number", "draw_pairs", "pairs_frame"]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..distributions import normal_quantile
 from ..errors import ArgumentError
+from ..inference.distributions import normal_quantile
 from .profile_curves import LEVELS
 from .style import BLUE, GREY, NOTE_SIZE, VERMILLION, figure_of, panels, short
 

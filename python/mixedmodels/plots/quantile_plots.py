@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..quantile_tests import Ranked
+from ..diagnostics.quantile_tests import Ranked
 from .accessor import PlotsOfModel
 from .residual_data import predictor
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ..fitted import FittedModel
+    from ..models.fitted import FittedModel
 
 __all__ = ["QuantilePlots"]
 

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..columns import closest
-from ..distributions import check_level, normal_quantile
 from ..errors import ArgumentError
-from ..mixed import Mixed
+from ..inference.distributions import check_level, normal_quantile
+from ..matrices.columns import closest
+from ..models.mixed import Mixed
 from .bands import Band, normal_band, normal_scores, order_statistics
 
 if TYPE_CHECKING:
-    from ..fitted import FittedModel
+    from ..models.fitted import FittedModel
 
 __all__ = ["caterpillar", "panels_of", "quantiles"]
 

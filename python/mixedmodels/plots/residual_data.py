@@ -12,19 +12,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..distributions import normal_quantile
+from ..diagnostics.leverage import distances
+from ..diagnostics.leverage import standardised as divided_by_spread
+from ..diagnostics.quantile_residuals import quantile_residuals
 from ..errors import ArgumentError, DataError
-from ..generalised import Generalised
-from ..leverage import distances
-from ..leverage import standardised as divided_by_spread
-from ..quantile_residuals import quantile_residuals
-from ..re_form import effects_named
-from ..rows import kept_rows
+from ..inference.distributions import normal_quantile
+from ..models.generalised import Generalised
+from ..models.rows import kept_rows
+from ..predictions.re_form import effects_named
 from .bands import Band, normal_band, normal_scores, order_statistics
 from .smoother import Smooth, lowess
 
 if TYPE_CHECKING:
-    from ..fitted import FittedModel, ResidualType
+    from ..models.fitted import FittedModel, ResidualType
 
 __all__ = [
     "Standardised",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..generalised import Generalised
+from ..models.generalised import Generalised
 from . import residual_data as data
 from .large import MANY, cloud, curve, point_style
 from .style import (
@@ -24,7 +24,7 @@ from .style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..fitted import FittedModel, ResidualType
+    from ..models.fitted import FittedModel, ResidualType
     from .bands import Band
 
 __all__ = [

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from ..generalised import Generalised
+from ..models.generalised import Generalised
 from . import residual_data as data
 from .accessor import PlotsOfModel
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ..fitted import ResidualType
+    from ..models.fitted import ResidualType
     from .bands import Band
 
 __all__ = ["ResidualPlots"]

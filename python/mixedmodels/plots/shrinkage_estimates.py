@@ -18,16 +18,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..columns import names_given
 from ..errors import ArgumentError
-from ..factors import level_label
-from ..generalised import Generalised
-from ..rows import group_codes
+from ..matrices.columns import names_given
+from ..matrices.factors import level_label
+from ..models.generalised import Generalised
+from ..models.rows import group_codes
 from .large import evenly_spaced
 from .variables import grouping_factor, row_weights
 
 if TYPE_CHECKING:
-    from ..fitted import FittedModel
+    from ..models.fitted import FittedModel
 
 __all__ = ["Shrinkage", "shrinkage"]
 

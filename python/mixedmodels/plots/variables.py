@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..columns import Column, Table
 from ..errors import ArgumentError, DataError
-from ..factors import level_label
-from ..generalised import Generalised
-from ..reference_grid import Axis, named_columns, not_a_variable, reference_grid
-from ..rows import kept_rows
+from ..marginal_means.reference_grid import Axis, named_columns, not_a_variable, reference_grid
+from ..matrices.columns import Column, Table
+from ..matrices.factors import level_label
+from ..models.generalised import Generalised
+from ..models.rows import kept_rows
 
 if TYPE_CHECKING:
-    from ..fitted import FittedModel
+    from ..models.fitted import FittedModel
 
 __all__ = ["Predictor", "find_predictor", "grouping_factor", "response_label", "row_weights"]
 

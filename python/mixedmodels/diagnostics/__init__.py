@@ -1,0 +1,1 @@
+"""Leverage, influence, checks, quantile residuals, and the comparison of optimisers."""

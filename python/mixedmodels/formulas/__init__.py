@@ -1,0 +1,1 @@
+"""The formula language: text → terms and expressions, evaluated safely on the caller's columns."""

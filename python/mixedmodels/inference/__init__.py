@@ -1,0 +1,1 @@
+"""Tests, degrees of freedom, intervals, profiles and the bootstrap."""

@@ -1,0 +1,1 @@
+"""Studies before they are run: planned designs and power by simulation."""

@@ -1,0 +1,1 @@
+"""Prediction and simulation at given rows: means, intervals, new responses."""

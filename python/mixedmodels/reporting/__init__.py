@@ -1,0 +1,1 @@
+"""What is shown of a model: summaries, tables, reports, comparisons, and their formats."""

@@ -1,0 +1,1 @@
+"""Models in files: the container, the records, and models without their rows."""
