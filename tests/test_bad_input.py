@@ -381,9 +381,10 @@ def test_missing_column_at_prediction() -> None:
     assert len(m.predict(table()[["x"]], re_form="NA")) == N
 
 
-def test_missing_values_at_prediction_stay_missing() -> None:
+def test_missing_predictors_stay_missing_and_missing_groups_have_no_effects() -> None:
     new = table().iloc[:4].copy()
     new.loc[1, "x"] = np.nan
     new["g"] = [0, 1, np.nan, 2]
-    assert fit().predict(new).isna().tolist() == [False, True, True, False]
-    assert fit().predict(new, re_form="NA").isna().tolist() == [False, True, False, False]
+    known, population = fit().predict(new), fit().predict(new, re_form="NA")
+    assert known.isna().tolist() == population.isna().tolist() == [False, True, False, False]
+    assert known.iloc[2] == pytest.approx(population.iloc[2])

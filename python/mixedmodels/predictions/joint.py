@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import ConvergenceError
 from ..models.generalised import Generalised
 from ..models.generalised_covariance import square_root
 from ..models.rows import group_codes, knows_levels, linear_part
@@ -173,7 +174,13 @@ def _arrays(model: FittedModel, layout: Layout, kept: Places) -> tuple[Array, Ar
     M, fixed = _sums(model, layout, kept, lambdas)
     scale = _block_lambda(layout, terms, lambdas)
     transposed = np.broadcast_to(scale.T, M.shape)
-    solved = scale @ np.linalg.solve(M, np.concatenate([transposed, fixed], axis=-1))
+    try:
+        solved = scale @ np.linalg.solve(M, np.concatenate([transposed, fixed], axis=-1))
+    except np.linalg.LinAlgError:
+        raise ConvergenceError(
+            "the covariance of the random effects cannot be computed: a relative standard "
+            f"deviation is too large (theta = {np.asarray(model._fit.theta)})"
+        ) from None
     C = model.sigma**2 * solved[..., : layout.width]
     symmetric = 0.5 * (C + np.swapaxes(C, -1, -2))
     modes = solved[..., layout.width :].reshape(layout.count, len(kept))
