@@ -27,7 +27,7 @@ myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "
 myst_heading_anchors = 4
 
 default_role = "code"
-smartquotes = False  # docstrings speak of code: --json, X'X
+smartquotes_action = "D"  # dashes; quotes stay straight, docstrings speak of code: X'X
 # Shapes such as (nsim,) are read as names of types; several classes have an attribute `nsim`.
 suppress_warnings = ["ref.python"]
 highlight_language = "text"
@@ -126,6 +126,17 @@ def keep_indented_lines(
             lines[at:at] = ["::", ""]
 
 
+# Classes that a program makes itself; all others come from fits and methods.
+MADE_BY_CALLERS = ("Control", "MixedModelRegressor", "MixedModelClassifier", "options")
+
+
+def hide_signatures_of_results(
+    app: Any, what: str, name: str, obj: Any, options: Any, arguments: str, returned: str
+) -> tuple[str, str] | None:
+    hidden = what == "class" and arguments and obj.__name__ not in MADE_BY_CALLERS
+    return ("", "") if hidden else None
+
+
 def with_properties_for_lazy_values() -> None:
     """Autodoc knows properties; `lazy` is one that keeps its value."""
     for base in {base for model in MODELS for base in model.__mro__}:
@@ -139,4 +150,5 @@ def setup(app: Any) -> None:
     app.add_html_math_renderer("mathml", (inline_mathml, None), (block_mathml, None))
     app.connect("source-read", with_pictures)
     app.connect("autodoc-process-docstring", say_which_models, priority=100)  # before napoleon
+    app.connect("autodoc-process-signature", hide_signatures_of_results)
     app.connect("autodoc-process-docstring", keep_indented_lines)

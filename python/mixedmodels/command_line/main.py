@@ -10,8 +10,8 @@ The exit code says what happened:
 
 Messages go to stderr, one line each: "mixedmodels: error: DataError: column 'x' is not ..." or
 "mixedmodels: warning: SingularFitWarning: ...". A file is written whole or not at all. A fit that
-did not converge (4) or is singular under --strict (5) still writes --json, where "status" says so,
-but no model.
+did not converge (4) or is singular under `--strict` (5) still writes `--json`, where "status" says
+so, but no model.
 """
 
 from __future__ import annotations
