@@ -47,7 +47,7 @@ test-interop: setup ## the adapters against the packages they are for (installed
 	$(BIN)/maturin build --release --quiet --out $(INTEROP)/wheel
 	$(PYTHON) -m venv $(INTEROP)
 	$(INTEROP)/bin/python -m pip install --quiet pytest pyarrow "$$(ls $(INTEROP)/wheel/*.whl)[interop]"
-	$(INTEROP)/bin/python -m pytest tests/test_interop.py
+	$(INTEROP)/bin/python -m pytest tests/test_interop.py tests/test_model_comparison.py
 
 check: setup ## formatting, lints, types
 	cargo fmt --check
