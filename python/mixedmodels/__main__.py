@@ -1,4 +1,4 @@
-"""`python -m mixedmodels`; see `command_line.py`."""
+"""`python -m mixedmodels`; see `command_line/main.py`."""
 
 from __future__ import annotations
 

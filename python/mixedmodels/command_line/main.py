@@ -125,8 +125,9 @@ def _report(error: BaseException) -> ExitCode:
         say("error", "terminated")
         return ExitCode.TERMINATED
     code = next((c for kind, c in BY_ERROR if isinstance(error, kind)), ExitCode.INTERNAL)
-    if isinstance(error, BrokenPipeError):  # nobody reads on; nor shall Python's last flush fail
+    if isinstance(error, BrokenPipeError):  # nobody reads on, nor wants to hear of it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return code
     text = str(error)
     if isinstance(error, FormulaError):
         at = "" if error.position is None else f", position {error.position}"

@@ -87,7 +87,7 @@ def _require_apart(model: FittedModel, clusters: Clusters) -> None:
         raise ArgumentError(
             f"method='fast' needs groups that contain whole levels of every grouping factor, and "
             f"'{crossed[0]}' has levels with rows in more than one group of {clusters.name}: use "
-            "method='exact', or coarser groups"
+            f"exact refits, m.influence('{clusters.name}'), or coarser groups"
         )
 
 

@@ -266,8 +266,8 @@ class _UsedRows:
         if na_action == "raise":
             first = self.table.index[int(np.argmax(self.dropped))]
             raise DataError(
-                f"missing values in {self.words()}, first in row {show(first)}; na_action='drop' "
-                "leaves such rows out"
+                f"missing values in {self.words()}, first in row {show(first)}: fill them in, or "
+                "leave such rows out (na_action='drop')"
             )
         rows = np.flatnonzero(~self.dropped).astype(np.uint32)
         if len(rows) == 0:

@@ -19,7 +19,7 @@ from ..formulas.formula import Formula, RandomTerm
 from ..formulas.transforms import Matrix
 from ..lazy import lazy
 from .coding import MatrixPlan
-from .columns import Table
+from .columns import Table, missing_column
 from .design import design_arguments
 from .factors import Factor, combine, level_label, show
 
@@ -189,6 +189,13 @@ class ModelSpec:
 def new_group(plan: RandomPlan, evaluator: Evaluator) -> Factor:
     """A grouping factor in new data, its levels spelt as the model's; code -1 where it is
     missing."""
+    names = evaluator.table.names
+    for name in (name for expression in plan.term.group for name in expression.names()):
+        if name not in names:
+            raise DataError(
+                missing_column(name, names)
+                + "; without groups, re_form='NA' predicts at the population level"
+            )
     values = [evaluator.group(expression) for expression in plan.term.group]
     if len(values) == 1:
         return values[0]
@@ -203,15 +210,26 @@ def _group_codes(
     group = new_group(plan, evaluator)
     codes, _ = group.recode(plan.levels)
     new = (codes < 0) & (group.codes >= 0)
-    if new.any() and not allow_new_levels:
+    if not new.any():
+        return codes
+    name = plan.term.group_name
+    if not allow_new_levels:
         level = group.levels[int(group.codes[int(np.argmax(new))])]
-        name = plan.term.group_name
         raise DataError(
             _new_level(name, level, plan.levels)
             + "; allow_new_levels=True predicts it with random effects of zero, as a missing value "
             "(None) of the group does"
         )
+    _require_same_kind(name, group.levels[np.unique(group.codes[new])], plan.levels)
     return codes
+
+
+def _require_same_kind(name: str, new: pd.Index[Any], known: pd.Index[Any]) -> None:
+    """A "3" where the model has a 3 is that level misread, not a new one."""
+    labels = {level_label(level) for level in known}
+    for level in new:
+        if level_label(level) in labels:
+            raise DataError(_new_level(name, level, known))
 
 
 def _with_labels(value: Factor, known: Factor) -> Factor:

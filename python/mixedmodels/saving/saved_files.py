@@ -37,7 +37,10 @@ def _replaced(path: str) -> Iterator[int]:
     folder, name = os.path.split(path)
     beside = os.path.join(folder, f".{name[:80]}.{secrets.token_hex(8)}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(beside, flags, 0o666)
+    try:
+        descriptor = os.open(beside, flags, 0o666)
+    except OSError as error:  # of the path that was asked for
+        raise type(error)(error.errno, error.strerror, path) from None
     try:
         yield descriptor
         os.replace(beside, path)
