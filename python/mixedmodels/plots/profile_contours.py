@@ -4,8 +4,9 @@ With both parameters measured by their own ζ, the trace of y on x has the heigh
 where x is held at ζ_x. The contour D = c² has its extremes in x where it meets that trace, at
 ζ_x = ±c, and those in y on the trace of x on y. It is (c cos(t + d/2), c cos(t − d/2)) with a
 difference of phase d(t): a constant where the likelihood is quadratic (the ellipse of correlation
-cos d), else the periodic cubic spline through the four points that are known. Bates & Watts (1988),
-Nonlinear Regression Analysis and Its Applications, §6.1 and appendix A6.
+cos d), else the periodic cubic spline through the four points that are known (Bates & Watts 1988,
+Nonlinear Regression Analysis and Its Applications, §6.1 and appendix A6). Of what lies midway
+between these the traces say nothing: x² + y² + kx²y² has the same ones for every k.
 """
 
 from __future__ import annotations
@@ -67,4 +68,5 @@ def contour(of_y: ProfileTrace, of_x: ProfileTrace, c: float, t: Array) -> tuple
 def _phases(trace: ProfileTrace, c: float) -> Array:
     """d where the trace meets the contour, at ζ = c and at −c."""
     ends = np.array([c, -c])
-    return np.arccos(np.clip(trace.at(ends) / ends, -STEEPEST, STEEPEST))
+    phases: Array = np.arccos(np.clip(trace.at(ends) / ends, -STEEPEST, STEEPEST))
+    return phases
