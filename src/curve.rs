@@ -69,8 +69,8 @@ pub trait Traced {
     fn is_positive(&self) -> bool;
     /// The best the other parameters can do at `value`, started from θ.
     fn minimise(&self, value: f64, theta: &[f64], team: &Team) -> Result<Inner>;
-    /// The user's θ of parameters in the curve's coordinates.
-    fn user_theta(&self, theta: &[f64]) -> Vec<f64>;
+    /// All parameters at the estimate, in the user's units.
+    fn estimate(&self) -> Optimum;
 }
 
 /// An inner optimum.
@@ -79,6 +79,25 @@ pub struct Inner {
     /// D'(v).
     pub slope: f64,
     pub theta: Vec<f64>,
+    pub optimum: Optimum,
+}
+
+/// Where all parameters stand when one of them is held, in the user's units.
+#[derive(Clone, Debug)]
+pub struct Optimum {
+    pub theta: Vec<f64>,
+    /// σ, or a family's own dispersion parameter; NaN where there is neither.
+    pub scale: f64,
+    /// β by column of X; NaN where dropped.
+    pub beta: Vec<f64>,
+}
+
+impl Optimum {
+    /// θ, scale and β in one row.
+    pub fn row(&self) -> impl Iterator<Item = f64> + '_ {
+        let theta = self.theta.iter().copied();
+        theta.chain([self.scale]).chain(self.beta.iter().copied())
+    }
 }
 
 impl<'f> Curve<'f> {
@@ -130,7 +149,7 @@ impl<'f> Curve<'f> {
     fn solve(&self, value: f64, freedom: Freedom, team: &Team) -> Result<Inner> {
         let moved;
         let system = match &self.held {
-            Held::Coefficient { x, rest } => {
+            Held::Coefficient { x, rest, .. } => {
                 moved = shifted(rest, x, value);
                 &moved
             }
@@ -165,11 +184,36 @@ impl<'f> Curve<'f> {
         } else {
             self.slope(&mut problem, value)?
         };
+        let theta = problem.theta(&free);
+        let optimum = self.optimum(&problem, value, &theta)?;
         Ok(Inner {
             deviance,
             slope,
-            theta: problem.theta(&free),
+            theta,
+            optimum,
         })
+    }
+
+    /// All parameters where `problem` stands.
+    fn optimum(&self, problem: &Restricted<'_, '_>, value: f64, theta: &[f64]) -> Result<Optimum> {
+        let system = &self.fit.system;
+        Ok(Optimum {
+            theta: self.user_theta(theta),
+            scale: problem.sigma_hat() * system.coordinates.response.scale,
+            beta: match self.held {
+                Held::Coefficient { column, .. } => problem.beta_given(system, column, value)?,
+                _ => problem.beta(),
+            },
+        })
+    }
+
+    /// The user's θ of parameters in the curve's coordinates.
+    fn user_theta(&self, theta: &[f64]) -> Vec<f64> {
+        let mut internal = theta.to_vec();
+        if let Some((g, back)) = &self.changed {
+            change(&self.fit.system.groups[*g], back, &mut internal);
+        }
+        multipliers::to_user(&self.fit.system, &internal)
     }
 
     /// What may move with the parameter at `value`.
@@ -225,16 +269,16 @@ impl Traced for Curve<'_> {
         self.fit.criterion
     }
 
-    fn start(&self) -> &[f64] {
-        &self.start
+    fn estimate(&self) -> Optimum {
+        Optimum {
+            theta: self.fit.theta.clone(),
+            scale: self.fit.sigma,
+            beta: self.fit.beta.clone(),
+        }
     }
 
-    fn user_theta(&self, theta: &[f64]) -> Vec<f64> {
-        let mut internal = theta.to_vec();
-        if let Some((g, back)) = &self.changed {
-            change(&self.fit.system.groups[*g], back, &mut internal);
-        }
-        multipliers::to_user(&self.fit.system, &internal)
+    fn start(&self) -> &[f64] {
+        &self.start
     }
 
     fn inner(&self, value: f64) -> f64 {

@@ -4,10 +4,11 @@
 //! others, a standard deviation as λ₁₁, a correlation ρ = sin α by λ₂₁ = t sin α, λ₂₂ = t cos α in an order
 //! of the term's columns where these are elements of λ (as `curve` does), a dispersion by its logarithm.
 
-use crate::curve::{slope_of_angle, unfolded, Freedom, Inner, Traced};
+use crate::curve::{slope_of_angle, unfolded, Freedom, Inner, Optimum, Traced};
 use crate::derivatives::Derivatives;
 use crate::error::{Error, Result};
-use crate::glmm::GeneralizedFit;
+use crate::estimates::coefficients;
+use crate::glmm::{sigma, GeneralizedFit};
 use crate::held::{arrange, change, inverse, Held};
 use crate::lambda::Small;
 use crate::laplace::Laplace;
@@ -74,7 +75,7 @@ impl<'f> GeneralizedCurve<'f> {
                 let kept = system.basis.kept.iter().position(|&kept| kept == column);
                 let own = kept.ok_or_else(|| refused("the column was dropped"))?;
                 curve.held = Held::Parameter { place: k + own };
-                curve.row = user_row(system, own);
+                curve.row = system.basis.user_row(&system.coordinates, own);
             }
         }
         Ok(curve)
@@ -135,6 +136,7 @@ impl<'f> GeneralizedCurve<'f> {
         };
         let parameters = problem.parameters(&free);
         let deviance = problem.laplace.find(&parameters)?.criterion;
+        let optimum = self.optimum(&problem.laplace, &parameters);
         let slope = match freedom.flat {
             true => 0.0,
             false => self.slope(value, &parameters, &problem.laplace.derive()?.gradient),
@@ -143,7 +145,36 @@ impl<'f> GeneralizedCurve<'f> {
             deviance,
             slope,
             theta: parameters,
+            optimum,
         })
+    }
+
+    /// All parameters where the modes stand.
+    fn optimum(&self, laplace: &Laplace<'_, '_>, parameters: &[f64]) -> Optimum {
+        let (system, k) = (&self.fit.system, self.fit.theta.len());
+        Optimum {
+            theta: self.user_theta(parameters),
+            scale: self.scale(laplace.pirls.family.dispersion, sigma(&laplace.pirls)),
+            beta: coefficients(system, &parameters[k..k + system.rank()]),
+        }
+    }
+
+    /// The one of the two that is estimated; NaN where neither is.
+    fn scale(&self, dispersion: f64, sigma: f64) -> f64 {
+        match self.fit.model {
+            model if model.dispersed() => dispersion,
+            model if model.family.profiles_dispersion() => sigma,
+            _ => f64::NAN,
+        }
+    }
+
+    /// The user's θ of parameters in the curve's coordinates.
+    fn user_theta(&self, theta: &[f64]) -> Vec<f64> {
+        let mut internal = theta[..self.fit.theta.len()].to_vec();
+        if let Some((g, back)) = &self.changed {
+            change(&self.fit.system.groups[*g], back, &mut internal);
+        }
+        multipliers::to_user(&self.fit.system, &internal)
     }
 
     /// What is held, in its place.
@@ -209,6 +240,15 @@ impl Traced for GeneralizedCurve<'_> {
         self.fit.criterion
     }
 
+    fn estimate(&self) -> Optimum {
+        let fit = self.fit;
+        Optimum {
+            theta: fit.theta.clone(),
+            scale: self.scale(fit.family.dispersion, fit.sigma),
+            beta: fit.beta.clone(),
+        }
+    }
+
     fn start(&self) -> &[f64] {
         &self.start
     }
@@ -244,29 +284,10 @@ impl Traced for GeneralizedCurve<'_> {
             self.solve(value, freedom, team)
         })
     }
-
-    fn user_theta(&self, theta: &[f64]) -> Vec<f64> {
-        let mut internal = theta[..self.fit.theta.len()].to_vec();
-        if let Some((g, back)) = &self.changed {
-            change(&self.fit.system.groups[*g], back, &mut internal);
-        }
-        multipliers::to_user(&self.fit.system, &internal)
-    }
 }
 
 fn refused(why: &str) -> Error {
     Error::Data(why.into())
-}
-
-/// The user's coefficient of one kept column as a combination of the optimiser's.
-fn user_row(system: &System, own: usize) -> Vec<f64> {
-    let rank = system.rank();
-    let entry = |k: usize| {
-        let mut unit = vec![0.0; rank];
-        unit[k] = 1.0;
-        system.basis.to_user(&system.coordinates, &unit)[own]
-    };
-    (0..rank).map(entry).collect()
 }
 
 /// The criterion as a function of the parameters that are free.

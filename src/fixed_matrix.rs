@@ -284,6 +284,16 @@ impl Basis {
         user
     }
 
+    /// Row `own` of T: one of the user's coefficients kept as a combination of E's.
+    pub fn user_row(&self, coordinates: &FixedCoordinates, own: usize) -> Vec<f64> {
+        let entry = |k: usize| {
+            let mut unit = vec![0.0; self.rank()];
+            unit[k] = 1.0;
+            self.to_user(coordinates, &unit)[own]
+        };
+        (0..self.rank()).map(entry).collect()
+    }
+
     /// β in E's coordinates of one in the user's, kept columns only; no pilot is taken out.
     pub fn from_user(&self, coordinates: &FixedCoordinates, user: &[f64]) -> Vec<f64> {
         let mut moved = user.to_vec();

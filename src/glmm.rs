@@ -307,7 +307,7 @@ fn finish(
     let Found {
         criterion, log_det, ..
     } = found;
-    let (sigma, wrss) = dispersion(&problem);
+    let (sigma, wrss) = (sigma(&problem.pirls), wrss(&problem.pirls));
     let mut information = problem.fixed_information()?;
     let p = system.rank();
     if !cholesky_in_place(&mut information, p) {
@@ -395,14 +395,17 @@ pub fn spherical(system: &System, u: &Effects) -> Vec<Vec<f64>> {
     (0..system.groups.len()).map(of).collect()
 }
 
-/// σ̂ (1 where the family has none to profile) and the Pearson residual sum of squares.
-fn dispersion(problem: &Laplace<'_, '_>) -> (f64, f64) {
-    let (rows, u) = (&problem.pirls.rows, &problem.pirls.at.u);
-    let square = |(s, w): (&f64, &f64)| if *w > 0.0 { s * s / w } else { 0.0 };
-    let wrss: f64 = rows.score.iter().zip(&rows.weight).map(square).sum();
-    let n = problem.pirls.observations.n as f64;
-    match problem.pirls.family.profiles_dispersion() {
-        true => (((wrss + u.dot(u)) / n).sqrt(), wrss),
-        false => (1.0, wrss),
+/// σ̂, 1 where the family has none to profile.
+pub fn sigma(pirls: &Pirls<'_>) -> f64 {
+    match pirls.family.profiles_dispersion() {
+        true => ((wrss(pirls) + pirls.at.u.dot(&pirls.at.u)) / pirls.observations.n as f64).sqrt(),
+        false => 1.0,
     }
+}
+
+/// The Pearson residual sum of squares.
+fn wrss(pirls: &Pirls<'_>) -> f64 {
+    let square = |(s, w): (&f64, &f64)| if *w > 0.0 { s * s / w } else { 0.0 };
+    let rows = &pirls.rows;
+    rows.score.iter().zip(&rows.weight).map(square).sum()
 }

@@ -11,8 +11,9 @@ use std::ops::Range;
 
 /// What is held, and where it stands.
 pub enum Held {
-    /// x_k as a combination of C, in units of ỹ, and the system of the other columns.
+    /// A column of X, what it is of C in units of ỹ, and the system of the other columns.
     Coefficient {
+        column: usize,
         x: Vec<f64>,
         rest: Box<System>,
     },
@@ -141,6 +142,7 @@ pub fn without(system: &System, k: usize) -> Held {
         sweep_constant(&mut rest.basis, &mut x);
     }
     Held::Coefficient {
+        column: k,
         x,
         rest: Box::new(rest),
     }

@@ -4,7 +4,7 @@
 //! starts from the last one on the near side of the target. Where a standard deviation meets 0 or a
 //! correlation ±1 before the target, the curve ends there.
 
-use crate::curve::{Traced, SMALL};
+use crate::curve::{Optimum, Traced, SMALL};
 use crate::error::{Error, Result};
 use crate::parallel::Team;
 
@@ -16,10 +16,12 @@ const STEPS: usize = 100;
 const BETTER: f64 = 1e-5;
 
 /// One point of a curve.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Point {
     pub value: f64,
     pub zeta: f64,
+    /// Where all parameters stand.
+    pub optimum: Optimum,
     /// Does the parameter's range end here?
     pub boundary: bool,
 }
@@ -66,8 +68,9 @@ struct Passed {
     zeta: f64,
     /// |dζ/dv|.
     slope: f64,
-    /// θ of the inner optimum.
+    /// θ of the inner optimum, and all parameters in the user's units.
     theta: Vec<f64>,
+    optimum: Optimum,
 }
 
 impl Passed {
@@ -75,6 +78,7 @@ impl Passed {
         Point {
             value: self.value,
             zeta: self.zeta,
+            optimum: self.optimum.clone(),
             boundary,
         }
     }
@@ -94,6 +98,7 @@ impl<C: Traced> Walk<'_, C> {
             zeta: 0.0,
             slope: 1.0 / step.max(f64::MIN_POSITIVE),
             theta: self.curve.start().to_vec(),
+            optimum: self.curve.estimate(),
         };
         let near = |bound: f64| (bound - start).abs() < SMALL * step.min(1.0);
         if let Some(bound) = self.bound.filter(|&bound| near(bound)) {
@@ -169,7 +174,7 @@ impl<C: Traced> Walk<'_, C> {
         if rise < -BETTER {
             return Err(Error::BetterOptimum {
                 by: -rise,
-                theta: self.curve.user_theta(&inner.theta),
+                theta: inner.optimum.theta,
             });
         }
         let zeta = rise.max(0.0).sqrt();
@@ -179,6 +184,7 @@ impl<C: Traced> Walk<'_, C> {
             zeta,
             slope: if zeta > 0.0 { slope } else { 0.0 },
             theta: inner.theta,
+            optimum: inner.optimum,
         })
     }
 }

@@ -8,9 +8,10 @@
 use crate::derivatives::{derivatives, Derivatives};
 use crate::direction::of_maps;
 use crate::error::{Error, Result};
+use crate::estimates::coefficients;
 use crate::factor::Factor;
 use crate::lambda::{lower_triangle, Small};
-use crate::objective::{degrees, Profile, Sigma};
+use crate::objective::{degrees, solve_transposed_triangle, solve_triangle, Profile, Sigma};
 use crate::optimize::Criterion;
 use crate::parallel::Team;
 use crate::random_matrix::Group;
@@ -147,6 +148,37 @@ impl<'s, 'a> Restricted<'s, 'a> {
         self.profile
             .as_ref()
             .map_or(f64::NAN, |profile| profile.pwrss)
+    }
+
+    /// σ at the point last evaluated, in units of ỹ.
+    pub fn sigma_hat(&self) -> f64 {
+        match self.sigma(&self.at) {
+            Sigma::Given(sigma) => sigma,
+            Sigma::Profiled => (self.pwrss() / degrees(self.factor.system, false)).sqrt(),
+        }
+    }
+
+    /// β by the user's columns at the point last evaluated.
+    pub fn beta(&self) -> Vec<f64> {
+        let beta_e = self.profile.as_ref().map_or(&[][..], |p| &p.beta);
+        coefficients(self.factor.system, beta_e)
+    }
+
+    /// β with the coefficient of column `k` of `system`, whose column stands in the response here, at
+    /// `value`: β̂ − c(β̂_k − v)/c_k at the point last evaluated, with c the column k of (X'V⁻¹X)⁻¹.
+    pub fn beta_given(&self, system: &System, k: usize, value: f64) -> Result<Vec<f64>> {
+        let (basis, rank) = (&system.basis, system.rank());
+        let profile = Profile::new(system, &self.factor.gram, self.factor.log_det, false)?;
+        let mut beta = coefficients(system, &profile.beta);
+        let own = basis.kept.partition_point(|&kept| kept < k);
+        let mut column = basis.user_row(&system.coordinates, own);
+        solve_triangle(&profile.triangle, rank, &mut column);
+        solve_transposed_triangle(&profile.triangle, rank, &mut column);
+        let column = basis.to_user(&system.coordinates, &column);
+        let excess = (beta[k] - value) / column[own];
+        (basis.kept.iter().zip(&column)).for_each(|(&j, c)| beta[j] -= c * excess);
+        beta[k] = value;
+        Ok(beta)
     }
 
     /// x'V⁻¹(y − Xβ̂) of a combination x of C at the point last evaluated.

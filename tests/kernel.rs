@@ -2,6 +2,7 @@
 
 use mixedmodels::columns::{Column, Design};
 use mixedmodels::cross_products::CrossProducts;
+use mixedmodels::curve::{Curve, Optimum, Parameter};
 use mixedmodels::dense;
 use mixedmodels::error::Error;
 use mixedmodels::leading::root_of_unit_plus;
@@ -9,6 +10,7 @@ use mixedmodels::lmm;
 use mixedmodels::optimize::{Optimizer, Settings};
 use mixedmodels::parallel::Team;
 use mixedmodels::problem::Problem;
+use mixedmodels::profile;
 use mixedmodels::system::System;
 use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
@@ -207,6 +209,42 @@ fn every_optimiser_finds_the_same_optimum() {
                 other.criterion
             );
         }
+    }
+}
+
+/// The point at ζ = 1 of a parameter's curve, and where all parameters stand there.
+fn one_up(fit: &lmm::Fit, parameter: Parameter, estimate: f64) -> (f64, Optimum) {
+    let curve = Curve::new(fit, parameter);
+    let points = profile::trace(curve, (estimate, 0.1), true, &[1.0], &team(1)).expect("a curve");
+    (points[0].value, points[0].optimum.clone())
+}
+
+#[test]
+fn a_profile_knows_where_all_parameters_stand() {
+    let ml = |design: &Design| {
+        lmm::fit(design, false, &Settings::default(), &|_, _, _| {}, &team(1)).expect("a fit")
+    };
+    let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-7 * b.abs().max(1.0), "{a} {b}");
+    let mut design = design(400, &[(30, true), (12, false)], false, 4);
+    let fit = ml(&design);
+    let (sigma, at) = one_up(&fit, Parameter::Sigma, fit.sigma);
+    close(at.scale, sigma);
+    let (deviation, at) = one_up(&fit, Parameter::Theta(0), fit.theta[0] * fit.sigma);
+    close(at.theta[0] * at.scale, deviation);
+    let (slope, at) = one_up(&fit, Parameter::Coefficient(1), fit.beta[1]);
+    close(at.beta[1], slope);
+
+    // The model of y − vx without x.
+    let x: Vec<f64> = (0..400).map(|i| design.table.numeric[0].get(i)).collect();
+    let y = |i: usize| design.table.target(i) - slope * x[i];
+    let rest: Vec<f64> = (0..400).map(y).collect();
+    design.table.response = Some(Column::from(rest));
+    design.fixed.truncate(1);
+    let fit = ml(&design);
+    close(at.beta[0], fit.beta[0]);
+    close(at.scale, fit.sigma);
+    for (found, expected) in at.theta.iter().zip(&fit.theta) {
+        assert!((found - expected).abs() < 1e-5, "{found} {expected}");
     }
 }
 

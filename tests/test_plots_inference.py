@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import minimize
 
 pytest.importorskip("matplotlib")
 
@@ -19,6 +20,7 @@ import reference_data
 from mixedmodels.inference.distributions import chi2_quantile
 from mixedmodels.plots.densities import density
 from plotted_models import draws_where_told, model
+from test_profile import NAMES, sleepstudy_deviance
 
 INTERPOLATION = 3e-4  # of an interval's width: 8 points a side, monotone cubics between them
 
@@ -92,8 +94,7 @@ def test_contours_reach_as_far_as_their_level() -> None:
 
 
 def test_contours_against_the_likelihood() -> None:
-    """Of a logistic regression with two coefficients, whose deviance is known everywhere; profile
-    traces that are straight on the ζ scale leave some per cent."""
+    """Of a logistic regression with two coefficients, whose deviance is known everywhere."""
     data = reference_data.load("cbpp")
     x = np.where(data["period"] == "1", 0.0, 1.0)
     m = mm.glm("cbind(incidence, size - incidence) ~ late", data.assign(late=x), family="binomial")
@@ -106,10 +107,63 @@ def test_contours_against_the_likelihood() -> None:
 
     least = deviance(*m.fixef)
     contours = frame[frame["kind"] == "contour"]
-    for level, tolerance in ((0.5, 0.06), (0.95, 0.12)):
+    for level, tolerance in ((0.5, 0.004), (0.95, 0.009)):
         for x_at, y_at in contours[contours["level"] == level][["x", "y"]].to_numpy()[::10]:
             rise = deviance(x_at, y_at) - least
             assert rise == pytest.approx(chi2_quantile(level, 2), rel=tolerance)
+
+
+# How far the contours of eighteen subjects stay inside of those of the likelihood, as a share of c,
+# at 50 and at 95 %: nothing where the traces meet them, and most midway between two such points,
+# of which the traces say nothing.
+SHORT = {
+    (".sig03", "Days"): (0.004, 0.01),
+    (".sig01", ".sigma"): (0.002, 0.01),
+    (".sig01", ".sig03"): (0.003, 0.02),
+    ("(Intercept)", "Days"): (0.013, 0.05),
+    (".sig01", ".sig02"): (0.02, 0.12),
+}
+
+
+@pytest.mark.parametrize("pair", SHORT)
+def test_contours_against_a_likelihood_with_the_rest_at_its_best(pair: tuple[str, str]) -> None:
+    m = mm.lmer("Reaction ~ Days + (Days | Subject)", reference_data.load("sleepstudy"))
+    frame = m.plot.profile_pairs_data(pair)
+    estimate = m.profile(points=1).optima[".sigma"].iloc[1].to_numpy()
+    at = [NAMES.index(name) for name in pair]
+    free = np.setdiff1d(range(6), at)
+
+    def rise(values: Any) -> float:
+        point = estimate.copy()
+        point[at] = values
+
+        def deviance(x: Any) -> float:
+            point[free] = x
+            return sleepstudy_deviance(point) - sleepstudy_deviance(estimate)
+
+        return float(minimize(deviance, estimate[free], options={"gtol": 1e-4}).fun)
+
+    for level, short in zip((0.5, 0.95), SHORT[pair], strict=True):
+        c = np.sqrt(chi2_quantile(level, 2))
+        contour = frame[frame["level"] == level]
+        found = np.sqrt([rise(point) for point in contour[["x", "y"]].to_numpy()[:-1:20]])
+        assert (found < 1.001 * c).all()
+        assert (found > (1 - short) * c).all()
+        widest = [contour[f"zeta_{axis}"].abs().argmax() for axis in "xy"]
+        for point in contour[["x", "y"]].to_numpy()[widest]:
+            assert np.sqrt(rise(point)) == pytest.approx(c, rel=2e-3)
+
+
+def test_traces_are_the_best_of_the_other() -> None:
+    """Midway between the profile's points, against regressions with an offset."""
+    data = reference_data.load("sleepstudy")
+    m = mm.lmer("Reaction ~ Days + (1 | Subject)", data, REML=False)
+    frame = m.plot.profile_pairs_data([".sig01", "Days"])
+    of_sd = frame[frame["kind"] == "trace"].iloc[121::15]
+    for sd, slope in of_sd[["x", "y"]].to_numpy():
+        known = slope * data["Days"]
+        rest = mm.lmer("Reaction ~ 1 + (1 | Subject)", data, offset=known, REML=False)
+        assert sd == pytest.approx(rest.theta[0] * rest.sigma, rel=2e-4)
 
 
 def test_correlation_of_a_standard_deviation_and_sigma() -> None:

@@ -13,6 +13,10 @@ _Codes = NDArray[np.int32]
 # One model-matrix column as a product: numeric[k][row] over the first list, and
 # table[codes[c][row]] over the second; the empty product is the intercept.
 _Column = tuple[Sequence[int], Sequence[tuple[int, _Array]]]
+# One side of a profile: values, ζ, all parameters at each point in rows of θ, σ or dispersion
+# (NaN: neither) and β (points, n_theta + 1 + p), whether the parameter's range ended; or why
+# there is none, and a better optimum.
+_Side = tuple[_Array, _Array, _Array, bool, str | None, tuple[float, _Array] | None]
 
 def default_threads() -> int:
     """Threads that a fit uses unless told otherwise."""
@@ -187,7 +191,7 @@ class Fit:
         curves: Sequence[tuple[Literal["theta", "sigma", "beta"], int, float, float, bool]],
         targets: Sequence[float],
         n_threads: int | None = None,
-    ) -> list[tuple[_Array, _Array, bool, str | None, tuple[float, _Array] | None]]: ...
+    ) -> list[_Side]: ...
     def fixed_modes(self) -> list[list[_Array]]: ...
     def refit(self, y: _Array) -> Fit: ...
     # Many fits: theta (k, n_theta), beta (k, p), vcov (k, p, p), sigma, dispersion (NaN: none),
@@ -294,7 +298,7 @@ class GeneralizedFit:
         curves: Sequence[tuple[Literal["theta", "beta", "dispersion"], int, float, float, bool]],
         targets: Sequence[float],
         n_threads: int | None = None,
-    ) -> list[tuple[_Array, _Array, bool, str | None, tuple[float, _Array] | None]]: ...
+    ) -> list[_Side]: ...
     def refit(self, y: _Array, sizes: _Array | None = None) -> GeneralizedFit: ...
     def refit_many(self, responses: _Array, n_threads: int | None = None) -> dict[str, Any]: ...
     def simulate(

@@ -13,12 +13,14 @@ use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// Values, ζ, whether the parameter's range ends at the last; or why the curve could not be traced, and
+/// Values, ζ, θ with scale and β at each (points, n_theta + 1 + p), whether the parameter's range ends at
+/// the last; or why the curve could not be traced, and
 /// where a better optimum was found.
 #[derive(IntoPyObject)]
 pub struct CurvePoints<'py>(
     Bound<'py, PyArray1<f64>>,
     Bound<'py, PyArray1<f64>>,
+    Bound<'py, PyArray2<f64>>,
     bool,
     Option<String>,
     Option<(f64, Bound<'py, PyArray1<f64>>)>,
@@ -96,8 +98,8 @@ impl PyFit {
         Ok(dict)
     }
 
-    /// One side of every curve asked for: (kind, index, estimate, step, upwards) → values, ζ, whether the
-    /// range ended there; or why there is none.
+    /// One side of every curve asked for: (kind, index, estimate, step, upwards) → values, ζ, all
+    /// parameters there, whether the range ended there; or why there is none.
     #[pyo3(signature = (curves, targets, n_threads=None))]
     fn profile<'py>(
         &self,
@@ -167,10 +169,16 @@ pub fn curve_points(
         Some(Error::BetterOptimum { by, theta }) => Some((*by, PyArray1::from_slice(py, theta))),
         _ => None,
     };
+    let optima: Vec<f64> = points
+        .iter()
+        .flat_map(|point| point.optimum.row())
+        .collect();
+    let shape = [points.len(), optima.len() / points.len().max(1)];
     let column = |of: fn(&profile::Point) -> f64| -> Vec<f64> { points.iter().map(of).collect() };
     Ok(CurvePoints(
         column(|point| point.value).into_pyarray(py),
         column(|point| point.zeta).into_pyarray(py),
+        optima.into_pyarray(py).reshape(shape)?,
         points.last().is_some_and(|point| point.boundary),
         failure.map(|error| error.to_string()),
         better,

@@ -37,6 +37,7 @@ __all__ = ["Profile", "Profiled", "Side", "chosen", "profile", "profiled_paramet
 Array = NDArray[np.float64]
 KINDS = ("beta_", "theta_")  # fixed effects; all others
 RESTARTS = 3  # from lower minima that a curve has met
+UNKNOWN = np.empty((0, 0))  # the optima of a side that is not traced
 FAR = 0.3  # first step without a standard error: this share of σ, or of a correlation's range
 
 
@@ -60,6 +61,7 @@ class Side:
 
     values: Array
     zeta: Array
+    optima: Array  # the kernel's parameters at each: θ, σ or dispersion, β; none if not traced
     at_boundary: bool  # the last value is the end of the parameter's range
     failure: str | None = None  # why there is no curve
     better: tuple[float, Array] | None = (
@@ -77,6 +79,10 @@ class Profile(PrintedDocument):
         Name → DataFrame with `value` and `zeta`, ascending.
     labels
         Name → readable label.
+    optima
+        Name → DataFrame with the values of all parameters, names as columns, at the curve's points:
+        the parameter of that name is held and the others are at their best, which is the profile
+        trace of Bates & Watts (1988, §6.1). NaN where the likelihood does not know a value.
     notes
         Where a curve ends at the boundary of its parameter's range, and why one is missing.
     correlation
@@ -85,6 +91,7 @@ class Profile(PrintedDocument):
     """
 
     curves: dict[str, pd.DataFrame]
+    optima: dict[str, pd.DataFrame]
     labels: dict[str, str]
     notes: tuple[str, ...]
     correlation: pd.DataFrame
@@ -137,17 +144,17 @@ def profile(
         raise ArgumentError(f"points is {points!r}; expected a whole number of at least 1")
     targets = np.linspace(0, float(normal_quantile(0.5 + level / 2)), int(points) + 1)[1:]
     found = trace(model, parm, targets, n_threads)
-    curves, notes = {}, list(found.notes)
-    for parameter, sides in zip(found.parameters, found.sides, strict=True):
-        low, high = sides
+    curves, optima = {}, {}
+    for parameter, (low, high) in zip(found.parameters, found.sides, strict=True):
         curves[parameter.name] = pd.DataFrame(
             {
                 "value": [*low.values[::-1], parameter.estimate, *high.values],
                 "zeta": [*low.zeta[::-1], 0.0, *high.zeta],
             }
         )
+        optima[parameter.name] = found.optima(low, high)
     labels = {p.name: p.label for p in found.parameters}
-    return Profile(curves, labels, tuple(notes), found.correlation)
+    return Profile(curves, optima, labels, found.notes, found.correlation)
 
 
 @dataclass(frozen=True)
@@ -166,6 +173,34 @@ class Traced:
         names = [p.name for p in self.parameters]
         values = estimates_correlation(self.model)
         return pd.DataFrame(values, everything, everything).loc[names, names]
+
+    def optima(self, low: Side, high: Side) -> pd.DataFrame:
+        """All parameters along a curve, in their own units."""
+        everything = profiled_parameters(self.model)
+        estimates = [[p.estimate for p in everything]]
+        below, above = (own_units(self.model, everything, side) for side in (low, high))
+        rows = np.concatenate([below[::-1], estimates, above])
+        return pd.DataFrame(rows, columns=[p.name for p in everything])
+
+
+def own_units(model: FittedModel, parameters: Sequence[Profiled], side: Side) -> Array:
+    """The optima of a side: points × parameters."""
+    found = np.full((len(side.values), len(parameters)), np.nan)
+    if not len(side.optima):
+        return found
+    k = len(model.theta) if isinstance(model, Mixed) else 0
+    theta, scale, beta = side.optima[:, :k], side.optima[:, k], side.optima[:, k + 1 :]
+    has_sigma = not isinstance(model, Generalised) or model.family.has_sigma
+    sizes = [len(term.columns) for term in model._matrices.terms]
+    values = {
+        "theta": sds_and_correlations(theta, scale if has_sigma else np.ones_like(scale), sizes),
+        "sigma": scale[:, None],
+        "dispersion": scale[:, None],
+        "beta": beta,
+    }
+    for column, parameter in zip(found.T, parameters, strict=True):
+        column[:] = values[parameter.kind][:, parameter.index]
+    return found
 
 
 def trace(
@@ -331,9 +366,9 @@ def _side(traced: dict[tuple[str, int], Side], parameter: Profiled, sign: int) -
     if (parameter.name, sign) in traced:
         return traced[parameter.name, sign]
     if sign == parameter.infinity:
-        return Side(np.array([sign * np.inf]), np.zeros(1), at_boundary=False)
+        return Side(np.array([sign * np.inf]), np.zeros(1), UNKNOWN, at_boundary=False)
     # a correlation with a standard deviation of zero
-    return Side(np.array([float(sign)]), np.zeros(1), at_boundary=True)
+    return Side(np.array([float(sign)]), np.zeros(1), UNKNOWN, at_boundary=True)
 
 
 def _first_step(parameter: Profiled, sigma: float) -> float:

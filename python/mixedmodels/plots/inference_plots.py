@@ -91,8 +91,10 @@ class InferencePlots(PlotsOfModel):
 
         Below the diagonal in the parameters' units, above it on the scale of ζ, where a likelihood
         that is quadratic has ellipses; on the diagonal the profiles. Contours at 50, 80, 90, 95
-        (strong) and 99 % joint coverage; dashed: the profile traces, straight on the ζ scale with
-        the slope that they have at the estimate.
+        (strong) and 99 % joint coverage; dashed: the profile traces, the best y at every x and the
+        best x at every y, which meet each contour where it is widest. There a contour is that of
+        the likelihood; between those four points it is interpolated and, with few groups, may lie
+        some per cent inside.
 
         Parameters
         ----------

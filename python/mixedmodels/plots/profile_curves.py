@@ -37,7 +37,13 @@ class ProfileCurve:
     label: str
     values: Array
     zeta: Array
+    optima: pd.DataFrame  # all parameters at each
     bounds: tuple[bool, bool]  # whether the parameter's range ends with the curve
+
+    @property
+    def two_sided(self) -> bool:
+        """Is the estimate within the range of the parameter, and are both sides known?"""
+        return bool(self.zeta[0] < 0 < self.zeta[-1])
 
     def value_at(self, zeta: Array) -> Array:
         """The parameter at ζ: beyond the curve its end if that is the range's, else NaN."""
@@ -72,7 +78,8 @@ def profile_curves(profile: Profile) -> list[ProfileCurve]:
         if len(values) > 1:
             low, high = parameter_range(profile.labels[name])
             bounds = bool(values[0] == low), bool(values[-1] == high)
-            found.append(ProfileCurve(name, profile.labels[name], values, zeta, bounds))
+            optima = profile.optima[name][finite][rising]
+            found.append(ProfileCurve(name, profile.labels[name], values, zeta, optima, bounds))
     return found
 
 

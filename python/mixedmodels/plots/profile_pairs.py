@@ -1,16 +1,13 @@
 """Confidence contours of pairs of parameters from their profiles: `m.plot.profile_pairs()`.
 
-On the ζ scale a parameter's profile is the straight line ζ = δ by construction, and the contour of
-a pair is close to the ellipse (c cos(t + d/2), c cos(t − d/2)) with cos d = r, on which both
-profile traces have their ends: Bates & Watts (1988), Nonlinear Regression Analysis and Its
-Applications, §6.1 and appendix A6. r is the correlation of the two estimates, which is the slope of
-both traces at the estimate; here the traces are taken as straight on this scale. The curves ζ of
-each parameter, interpolated, then bend the ellipse into the parameters' own units. The coverage is
-joint: c² is a quantile of χ² with two degrees of freedom.
+Contours and profile traces are those of `profile_contours`, on the scale of ζ; the curves ζ of each
+parameter, interpolated, bend them into the parameters' own units. The coverage is joint: c² is a
+quantile of χ² with two degrees of freedom.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import ArgumentError
 from ..inference.distributions import chi2_quantile
+from .profile_contours import contour, profile_trace
 from .profile_curves import LEVELS, ProfileCurve, profile_curves
 from .style import BLUE, GREY, TICK_SIZE, VERMILLION, figure_of, panels, short
 
@@ -57,8 +55,7 @@ def pairs_frame(profile: Profile) -> pd.DataFrame:
     names = ["name_x", "name_y", "kind", "level", "x", "y", "zeta_x", "zeta_y"]
     parts = []
     for first, second in combinations(curves, 2):
-        r = float(profile.correlation[first.name][second.name])
-        for kind, level, zeta in [*_contours(r), *_traces(r, first, second)]:
+        for kind, level, zeta in _lines(first, second):
             x, y = first.value_at(zeta[0]), second.value_at(zeta[1])
             columns = {"kind": kind, "level": level, "x": x, "y": y}
             columns |= {"zeta_x": zeta[0], "zeta_y": zeta[1]}
@@ -66,28 +63,21 @@ def pairs_frame(profile: Profile) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame(columns=names)
 
 
-def _contours(r: float) -> list[tuple[str, float, tuple[Array, Array]]]:
-    """Ellipses on the ζ scale; none where the correlation is not known (at a boundary)."""
-    if np.isnan(r):
-        return []
-    t, d = np.linspace(0, 2 * np.pi, POINTS), np.arccos(np.clip(r, -1.0, 1.0))
-    sizes = [np.sqrt(chi2_quantile(level, 2)) for level in LEVELS]
-    return [
-        ("contour", level, (c * np.cos(t + d / 2), c * np.cos(t - d / 2)))
-        for level, c in zip(LEVELS, sizes, strict=True)
-    ]
-
-
-def _traces(
-    r: float, first: ProfileCurve, second: ProfileCurve
-) -> list[tuple[str, float, tuple[Array, Array]]]:
-    if np.isnan(r):
-        return []
-    along = [np.linspace(curve.zeta[0], curve.zeta[-1], POINTS) for curve in (first, second)]
-    return [
-        ("trace", np.nan, (along[0], r * along[0])),
-        ("trace", np.nan, (r * along[1], along[1])),
-    ]
+def _lines(
+    first: ProfileCurve, second: ProfileCurve
+) -> Iterator[tuple[str, float, tuple[Array, Array]]]:
+    """Kind, level and (ζ_x, ζ_y) of all that a panel shows; nothing where an estimate is at the end
+    of its range."""
+    if not (first.two_sided and second.two_sided):
+        return
+    of_second, of_first = profile_trace(first, second), profile_trace(second, first)
+    t = np.linspace(0, 2 * np.pi, POINTS)
+    for level in LEVELS:
+        c = float(np.sqrt(chi2_quantile(level, 2)))
+        yield "contour", level, contour(of_second, of_first, c, t)
+    x, y = (np.linspace(curve.zeta[0], curve.zeta[-1], POINTS) for curve in (first, second))
+    yield "trace", np.nan, (x, of_second.at(x))
+    yield "trace", np.nan, (of_first.at(y), y)
 
 
 def draw_pairs(profile: Profile, ax: Any = None) -> Figure:
