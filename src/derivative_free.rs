@@ -1,7 +1,8 @@
 //! The derivative-free way: Nelder & Mead (1965) from `argmin`, for when derivatives are not trusted.
 
 use crate::error::{Error, Result};
-use crate::optimize::{Criterion, Optimizer, Outcome, Reason, Report, Settings};
+use crate::optimize::Criterion;
+use crate::outcome::{Optimizer, Outcome, Reason, Report, Settings};
 use crate::quadratic::Quadratic;
 use argmin::core::{CostFunction, Executor, State, TerminationReason, TerminationStatus};
 use argmin::solver::neldermead::NelderMead;

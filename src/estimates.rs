@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::multipliers;
 use crate::objective::{degrees, inverse_gram, Profile};
-use crate::optimize::{Outcome, Reason};
+use crate::outcome::{Outcome, Reason};
 use crate::problem::Problem;
 use crate::system::System;
 

@@ -18,7 +18,7 @@ use crate::moments;
 use crate::multipliers;
 use crate::objective::{cholesky_in_place, inverse_gram};
 use crate::observations::{Observations, Responses};
-use crate::optimize::{Optimizer, Outcome, Reason, Report, Settings};
+use crate::outcome::{Optimizer, Outcome, Reason, Report, Settings};
 use crate::parallel::Team;
 use crate::pirls::Pirls;
 use crate::pirls_solve::Unknowns;
@@ -363,27 +363,6 @@ fn upright(system: &System, parameters: &[f64]) -> Result<Vec<f64>> {
         upright[..theta.len()].copy_from_slice(&turned);
     }
     Ok(upright)
-}
-
-/// σ²ΛM⁻¹Λ' on the diagonal, per public term: levels × effects × effects.
-pub fn conditional_covariances(fit: &GeneralizedFit, team: &Team) -> Result<Vec<Vec<f64>>> {
-    let system = &fit.system;
-    let mut problem = fit.problem(team)?;
-    problem.find(&fit.internal)?;
-    let factor = problem.factor_mut();
-    factor.invert(team)?;
-    let blocks = |group: usize| match group {
-        0 => factor.leading_inverses(),
-        _ => modes::rest_blocks(system, &factor.fronts.inverse, group),
-    };
-    let blocks: Vec<Vec<Small>> = (0..system.groups.len()).map(blocks).collect();
-    let variance = fit.sigma * fit.sigma;
-    Ok(modes::covariances_by_term(
-        system,
-        &blocks,
-        &fit.internal,
-        variance,
-    ))
 }
 
 /// Spherical effects of every group, levels × effects.

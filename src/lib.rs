@@ -17,7 +17,7 @@
 //!     │  criterion, β and σ profiled out                     │              objective
 //!     │  gradient and average information                    │              derivatives · complement · information
 //!     ▼                                                      │
-//!  moments ──▶ trust-region Newton ──────────────────────────┘           start · optimize · quadratic · secant · derivative_free
+//!  moments ──▶ trust-region Newton ──────────────────────────┘           start · optimize · outcome · quadratic · secant · derivative_free
 //!     │  zeros of θ and their multipliers                                   multipliers
 //!     ▼
 //!  Fit: β, σ, θ, conditional modes, verdict                              lmm · estimates · modes
@@ -106,6 +106,7 @@ pub mod objective;
 pub mod observations;
 pub mod optimize;
 pub mod ordering;
+pub mod outcome;
 pub mod pairs;
 pub mod parallel;
 pub mod penalised;

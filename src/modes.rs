@@ -4,6 +4,7 @@ use crate::complement::Solution;
 use crate::derivatives::{leading_answers, Directions, Explained};
 use crate::error::Result;
 use crate::factor::Factor;
+use crate::glmm::GeneralizedFit;
 use crate::lambda::Small;
 use crate::leading::{root_of_unit_plus, solve_lower, solve_upper};
 use crate::lmm::Fit;
@@ -144,6 +145,27 @@ pub fn conditional_covariances(
     };
     let blocks: Vec<Vec<Small>> = (0..system.groups.len()).map(blocks).collect();
     Ok(covariances_by_term(system, &blocks, theta, variance))
+}
+
+/// The same of a generalised fit.
+pub fn generalized_covariances(fit: &GeneralizedFit, team: &Team) -> Result<Vec<Vec<f64>>> {
+    let system = &fit.system;
+    let mut problem = fit.problem(team)?;
+    problem.find(&fit.internal)?;
+    let factor = problem.factor_mut();
+    factor.invert(team)?;
+    let blocks = |group: usize| match group {
+        0 => factor.leading_inverses(),
+        _ => rest_blocks(system, &factor.fronts.inverse, group),
+    };
+    let blocks: Vec<Vec<Small>> = (0..system.groups.len()).map(blocks).collect();
+    let variance = fit.sigma * fit.sigma;
+    Ok(covariances_by_term(
+        system,
+        &blocks,
+        &fit.internal,
+        variance,
+    ))
 }
 
 /// ΛNΛ' of every public term in the user's columns, times `variance`: levels × effects × effects, of the

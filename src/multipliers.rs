@@ -5,7 +5,8 @@
 
 use crate::error::Result;
 use crate::lambda::Small;
-use crate::optimize::{Criterion, Outcome};
+use crate::optimize::Criterion;
+use crate::outcome::Outcome;
 use crate::system::System;
 use faer::{MatRef, Side};
 

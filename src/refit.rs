@@ -7,7 +7,7 @@ use crate::columns::Design;
 use crate::error::{Error, Result};
 use crate::estimates::{estimates, Estimates};
 use crate::lmm::{check_identified, optimise, Fit};
-use crate::optimize::Settings;
+use crate::outcome::Settings;
 use crate::parallel::{piece, Team};
 use crate::problem::Problem;
 use crate::responses::{ResponseSums, Responses};

@@ -6,7 +6,8 @@ use mixedmodels::evaluate_laplace::hessian;
 use mixedmodels::family::Family;
 use mixedmodels::glmm::{self, GeneralizedFit};
 use mixedmodels::laplace::{Model, Weights};
-use mixedmodels::optimize::Settings;
+use mixedmodels::modes;
+use mixedmodels::outcome::Settings;
 use mixedmodels::parallel::Team;
 use mixedmodels::refit_laplace::refit_many;
 use mixedmodels::simulate::Simulation;
@@ -51,7 +52,7 @@ fn everything(design: &Design, model: Model, team: &Team) -> Vec<u64> {
     numbers.extend(fit.theta.iter().chain(&fit.beta));
     numbers.extend(fit.conditional_vcov.iter());
     numbers.extend(fit.modes.iter().flatten());
-    let covariances = glmm::conditional_covariances(&fit, team).expect("at the optimum");
+    let covariances = modes::generalized_covariances(&fit, team).expect("at the optimum");
     numbers.extend(covariances.iter().flatten());
     numbers.extend(hessian(&fit, team).expect("at the optimum"));
     let simulation = Simulation::generalized(design, &fit, 3, false, team);

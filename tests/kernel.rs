@@ -7,7 +7,7 @@ use mixedmodels::dense;
 use mixedmodels::error::Error;
 use mixedmodels::leading::root_of_unit_plus;
 use mixedmodels::lmm;
-use mixedmodels::optimize::{Optimizer, Settings};
+use mixedmodels::outcome::{Optimizer, Settings};
 use mixedmodels::parallel::Team;
 use mixedmodels::problem::Problem;
 use mixedmodels::profile;

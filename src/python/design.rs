@@ -5,7 +5,7 @@ use super::supervise::{supervise, Manner};
 use crate::columns::{Codes, Column, Design, Grouping, RandomTerm, Recipe, Table};
 use crate::error::Error;
 use crate::lmm;
-use crate::optimize::{Optimizer, Settings};
+use crate::outcome::{Optimizer, Settings};
 use crate::parallel::default_threads;
 use numpy::ndarray::{ArrayView1, Dimension};
 use numpy::{Element, PyArray, PyArray1, PyArray2, PyReadonlyArray, PyReadonlyArray1};

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::evaluate_laplace::{self, Point};
 use crate::glmm::{self, GeneralizedFit};
 use crate::laplace::{Model, Weights};
+use crate::modes;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
 use std::sync::Arc;
@@ -168,7 +169,7 @@ impl PyGeneralizedFit {
         &self,
         py: Python<'py>,
     ) -> PyResult<Vec<Bound<'py, PyArray3<f64>>>> {
-        let terms = self.supervised(py, glmm::conditional_covariances)?;
+        let terms = self.supervised(py, modes::generalized_covariances)?;
         let shaped = self.design.terms.iter().zip(terms).map(|(term, values)| {
             let levels = self.design.groupings[term.grouping].levels;
             let q = term.columns.len();

@@ -13,7 +13,7 @@ use crate::glmm::{structure, GeneralizedFit};
 use crate::laplace::Model;
 use crate::lmm::{check_identified, Fit};
 use crate::observations::Observations;
-use crate::optimize::{Optimizer, Reason, Settings};
+use crate::outcome::{Optimizer, Reason, Settings};
 use crate::pirls_solve::Unknowns;
 use crate::system::System;
 use numpy::{PyArray1, PyReadonlyArray1};

@@ -6,7 +6,7 @@
 
 use super::errors::from_panic;
 use crate::error::Result;
-use crate::optimize::Report;
+use crate::outcome::Report;
 use crate::parallel::Team;
 use pyo3::prelude::*;
 use std::panic::{catch_unwind, AssertUnwindSafe};

@@ -5,7 +5,7 @@
 
 use mixedmodels::columns::{Codes, Column, Design, Grouping, RandomTerm, Recipe, Table};
 use mixedmodels::lmm::{self, Fit};
-use mixedmodels::optimize::Settings;
+use mixedmodels::outcome::Settings;
 use mixedmodels::parallel::Team;
 use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
