@@ -230,42 +230,58 @@ impl PyDesign {
     }
 }
 
+/// A fit whose own fields are given, the ones that both kinds have taken from the state.
+macro_rules! revived {
+    ($kind:ident, $state:expr, $design:expr; $($own:tt)*) => {
+        $kind {
+            theta: $state.vector("theta", $design.parameters)?,
+            beta: $state.vector("beta", $design.fixed)?,
+            sigma: $state.number("sigma")?,
+            criterion: $state.number("criterion")?,
+            log_det_l: $state.number("log_det_l")?,
+            log_det_rx: $state.number("log_det_rx")?,
+            wrss: $state.number("wrss")?,
+            ussq: $state.number("ussq")?,
+            evaluations: $state.whole("evaluations")?,
+            iterations: $state.whole("iterations")?,
+            reason: $state.reason()?,
+            optimizer: $state.optimizer()?,
+            gradient_norm: $state.number("gradient_norm")?,
+            decrement: $state.number("decrement")?,
+            multipliers: $state.multipliers()?,
+            singular: $state.flag("singular")?,
+            residual_check: $state.number("residual_check")?,
+            messages: $state.texts("messages")?,
+            seconds: $state.number("seconds")?,
+            $($own)*
+        }
+    };
+}
+
+/// Parameters of Λ and columns of X.
+struct Lengths {
+    parameters: usize,
+    fixed: usize,
+}
+
 fn linear(
     state: &State<'_, '_>,
     design: &Design,
     system: System,
     settings: Settings,
 ) -> PyResult<Fit> {
-    let p = design.fixed.len();
-    Ok(Fit {
+    let (parameters, fixed) = (system.parameters, design.fixed.len());
+    let lengths = Lengths { parameters, fixed };
+    Ok(revived!(Fit, state, lengths;
         reml: state.flag("reml")?,
         settings,
-        internal: state.internal(system.parameters)?,
-        theta: state.vector("theta", system.parameters)?,
-        beta: state.vector("beta", p)?,
-        vcov: state.vector("vcov", p * p)?,
-        sigma: state.number("sigma")?,
-        criterion: state.number("criterion")?,
-        log_det_l: state.number("log_det_l")?,
-        log_det_rx: state.number("log_det_rx")?,
+        internal: state.internal(parameters)?,
+        vcov: state.vector("vcov", fixed * fixed)?,
         pwrss: state.number("pwrss")?,
-        wrss: state.number("wrss")?,
-        ussq: state.number("ussq")?,
         modes: state.modes(design)?,
-        evaluations: state.whole("evaluations")?,
-        iterations: state.whole("iterations")?,
-        reason: state.reason()?,
-        optimizer: state.optimizer()?,
-        gradient_norm: state.number("gradient_norm")?,
-        decrement: state.number("decrement")?,
-        multipliers: state.multipliers()?,
-        singular: state.flag("singular")?,
-        residual_check: state.number("residual_check")?,
-        messages: state.texts("messages")?,
-        seconds: state.number("seconds")?,
         parked: Arc::default(),
         system: Arc::new(system),
-    })
+    ))
 }
 
 fn generalized(
@@ -274,19 +290,19 @@ fn generalized(
     (system, observations): (Arc<System>, Observations),
     (model, settings): (Model, Settings),
 ) -> PyResult<GeneralizedFit> {
-    let (p, rank) = (design.fixed.len(), system.rank());
+    let (parameters, fixed, rank) = (system.parameters, design.fixed.len(), system.rank());
+    let lengths = Lengths { parameters, fixed };
     let leading = system.groups.first();
     let in_leading = leading.map_or(0, |group| group.levels * group.effects());
-    let inner = model.nodes > 0 && !system.groups.is_empty();
-    let parameters =
-        system.parameters + usize::from(model.dispersed()) + if inner { rank } else { 0 };
-    Ok(GeneralizedFit {
+    let outer = model.nodes > 0 && !system.groups.is_empty();
+    let searched = parameters + if outer { rank } else { 0 } + usize::from(model.dispersed());
+    Ok(revived!(GeneralizedFit, state, lengths;
         responses: Arc::new(observations.responses(design)),
         observations: Arc::new(observations),
         family: model.family.with_dispersion(state.number("dispersion")?),
         model,
         settings,
-        internal: state.internal(parameters)?,
+        internal: state.internal(searched)?,
         at: Unknowns {
             u: Effects {
                 count: 1,
@@ -295,27 +311,8 @@ fn generalized(
             },
             beta: state.vector("coordinates", rank)?,
         },
-        theta: state.vector("theta", system.parameters)?,
-        beta: state.vector("beta", p)?,
-        conditional_vcov: state.vector("conditional_vcov", p * p)?,
-        sigma: state.number("sigma")?,
-        criterion: state.number("criterion")?,
-        log_det_l: state.number("log_det_l")?,
-        log_det_rx: state.number("log_det_rx")?,
-        wrss: state.number("wrss")?,
-        ussq: state.number("ussq")?,
+        conditional_vcov: state.vector("conditional_vcov", fixed * fixed)?,
         modes: state.modes(design)?,
-        evaluations: state.whole("evaluations")?,
-        iterations: state.whole("iterations")?,
-        reason: state.reason()?,
-        optimizer: state.optimizer()?,
-        gradient_norm: state.number("gradient_norm")?,
-        decrement: state.number("decrement")?,
-        multipliers: state.multipliers()?,
-        singular: state.flag("singular")?,
-        residual_check: state.number("residual_check")?,
-        messages: state.texts("messages")?,
-        seconds: state.number("seconds")?,
         system,
-    })
+    ))
 }
