@@ -20,7 +20,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..models.generalised import Generalised
-from ..predictions.simulate import check_replicates, numbered_responses
+from ..models.replicates import check_replicates
+from ..predictions.simulate import numbered_responses
 
 if TYPE_CHECKING:
     from ..models.fitted import FittedModel

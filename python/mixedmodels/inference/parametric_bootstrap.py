@@ -16,8 +16,7 @@ from ..models.call import check_threads
 from ..models.fitted import FittedModel
 from ..models.parameters import covariance_parameters, scale_parameters
 from ..models.refits import Refits
-from ..models.replicates import chunks, joined, own_estimates
-from ..predictions.simulate import check_replicates, on_table
+from ..models.replicates import check_replicates, chunks, joined, own_estimates
 from ..reporting.document import Block, Document
 
 if TYPE_CHECKING:
@@ -355,7 +354,7 @@ class _Run:
 
 def refitted(model: FittedModel, response: Array) -> FittedModel:
     """The model fitted to a response over the rows used; warns of nothing."""
-    values = on_table(model._matrices, np.ascontiguousarray(response))
+    values = model._matrices.on_table(np.ascontiguousarray(response))
     fit = model._fit.refit(values)
     return model.__class__(model.formula, model._matrices, fit, model._call, values)
 

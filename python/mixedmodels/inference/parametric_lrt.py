@@ -14,8 +14,7 @@ from ..models.call import check_threads
 from ..models.fitted import FittedModel
 from ..models.generalised import Generalised
 from ..models.model import LinearModel
-from ..models.replicates import chunks
-from ..predictions.simulate import check_replicates, on_table
+from ..models.replicates import check_replicates, chunks
 from ..reporting.document import PrintedDocument
 from .distributions import chi2_upper
 from .lrt import ROUNDING, by_ml, likelihood_ratio, require_same_data
@@ -174,7 +173,7 @@ def _ratios(
     """LR* of some replicates, and how many fits of the larger model are singular."""
     responses = small._fit.simulate(len(chunk), seed, chunk.start, False, n_threads)
     fits = [
-        model._fit.refit_many(on_table(model._matrices, responses), n_threads)
+        model._fit.refit_many(model._matrices.on_table(responses), n_threads)
         for model in (small, large)
     ]
     before, after = (ml_criteria(m, fit) for m, fit in zip((small, large), fits, strict=True))

@@ -120,6 +120,14 @@ class ModelMatrices:
             values.refuse()
         return values
 
+    def on_table(self, values: Array) -> Array:
+        """Values of the rows used → of all rows of the table, NaN elsewhere; shape (rows, ...)."""
+        if self.rows is None:
+            return values
+        padded = np.full((len(self.full_index), *values.shape[1:]), np.nan)
+        padded[self.rows] = values
+        return padded
+
     def _kept(self, name: str) -> Array | None:
         values = self.all_rows(name)
         return values if values is None or self.rows is None else values[self.rows]

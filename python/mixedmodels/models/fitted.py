@@ -214,9 +214,7 @@ class FittedModel(FramesAsAsked, Keeping, ABC):
         m = self._matrices
         if m.na_action != "exclude" or m.rows is None:
             return pd.Series(np.array(values), index=m.index, name=name)
-        padded = np.full(len(m.full_index), np.nan)
-        padded[m.rows] = values
-        return pd.Series(padded, index=m.full_index, name=name)
+        return pd.Series(m.on_table(values), index=m.full_index, name=name)
 
     @property
     def fitted(self) -> pd.Series[float]:

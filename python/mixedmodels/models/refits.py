@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..lazy import lazy
-from ..predictions.simulate import on_table
 from ..reporting.document import Block, Document
 from .generalised import Generalised
 from .parameters import covariance_parameters, scale_parameters, sds_and_correlations
@@ -205,7 +204,7 @@ def table_response(model: FittedModel, y: Any) -> Array:
     if values.shape == (n_table,):
         kept = values if m.rows is None else values[m.rows]
     elif values.shape == (m.nobs,):
-        kept, values = values, on_table(m, values)
+        kept, values = values, m.on_table(values)
     else:
         raise DataError(
             f"the new response has shape {values.shape}; expected ({n_table},), the rows of "
@@ -240,7 +239,7 @@ def refit_many(model: FittedModel, responses: Any, n_threads: int | None = None)
     if values.shape[0] == len(m.full_index):
         kept = values if m.rows is None else values[m.rows]
     elif values.shape[0] == m.nobs:
-        kept, values = values, on_table(m, values)
+        kept, values = values, m.on_table(values)
     else:
         raise DataError(
             f"the new responses have shape {values.shape}; expected {len(m.full_index)} rows, as "

@@ -1,23 +1,40 @@
-"""Replicates in chunks, so that a progress bar can move and memory stays bounded; and the kernel's
-arrays of them."""
+"""Replicates: which numbers they may have, their chunks, so that a progress bar can move and memory
+stays bounded, and the kernel's arrays of them."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Iterator
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import ArgumentError
+
 if TYPE_CHECKING:
     from .fitted import FittedModel
 
-__all__ = ["chunks", "joined", "own_estimates"]
+__all__ = ["check_replicates", "chunks", "joined", "own_estimates"]
 
+MOST = 2**32 - 1  # replicates are numbered by 32 bits
 FIRST = 64  # replicates before the speed is known
 SECONDS = 0.5  # what a chunk is to take
 QUIET = 1.0  # seconds before a bar appears
+
+
+def check_replicates(nsim: int, seed: int, offset: int = 0) -> None:
+    """Refuse numbers of replicates, seeds and offsets that are out of range."""
+    _check_whole("nsim", nsim, 1, MOST)
+    _check_whole("seed", seed, 0, 2**64 - 1)
+    _check_whole("offset", offset, 0, MOST - nsim)
+
+
+def _check_whole(name: str, value: int, least: int, most: int) -> None:
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not (whole and least <= value <= most):
+        raise ArgumentError(f"{name} is {value!r}; expected a whole number from {least} to {most}")
 
 
 def chunks(total: int, *, what: str, progress: bool, most: int | None = None) -> Iterator[range]:

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..matrices.model_matrix import model_matrices
-from ..predictions.simulate import on_table
 from .generalised import Generalised
 from .submodels import Submodels
 
@@ -49,8 +48,8 @@ def working_fit(model: FittedModel) -> Fit:
     response = model._linear_predictor + model._residuals("working")
     frame = replace(
         submodels.frame,
-        response=on_table(matrices, response),
-        weights=on_table(matrices, working_weights(model)),
+        response=matrices.on_table(response),
+        weights=matrices.on_table(working_weights(model)),
         sizes=None,
     )
     contrasts = model._call.contrasts

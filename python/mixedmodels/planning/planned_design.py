@@ -19,7 +19,7 @@ from ..families import criterion_of, family_of
 from ..formulas.formula import Formula, parse
 from ..models.call import Call
 from ..models.fitted import FittedModel
-from ..predictions.simulate import check_replicates
+from ..models.replicates import check_replicates
 from ..reporting.augment import columns_used, to_pandas
 from .design_table import Recipe, Rows, check_counts
 from .simulated_design import SimulatedDesign, frame_of, matrices_of, with_table

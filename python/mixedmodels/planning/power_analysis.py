@@ -22,8 +22,7 @@ from ..matrices.columns import names_given
 from ..models.call import check_threads
 from ..models.fitted import FittedModel
 from ..models.refits import RUNAWAY
-from ..models.replicates import chunks
-from ..predictions.simulate import check_replicates
+from ..models.replicates import check_replicates, chunks
 from ..reporting.document import Block, Document
 from ..reporting.tables import ResultTable
 from .design_table import check_counts

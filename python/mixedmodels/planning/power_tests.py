@@ -33,7 +33,6 @@ from ..models.fitted import FittedModel
 from ..models.generalised_fit import check_generalised_groups
 from ..models.generalised_model import GeneralizedLinearMixedModel, GeneralizedLinearModel
 from ..models.model import LinearMixedModel, LinearModel
-from ..predictions.simulate import on_table
 
 if TYPE_CHECKING:
     from .simulated_design import SimulatedDesign
@@ -192,7 +191,7 @@ class Trial:
     def _by_ratio(self, responses: Array) -> Outcomes:
         full, null = self._full, self._null
         fits = [
-            model._fit.refit_many(on_table(model._matrices, responses), self.n_threads)
+            model._fit.refit_many(model._matrices.on_table(responses), self.n_threads)
             for model in (null, full)
         ]
         before, after = (ml_criteria(m, f) for m, f in zip((null, full), fits, strict=True))
@@ -237,7 +236,7 @@ def _first_fit(design: SimulatedDesign, seed: int) -> FittedModel:
     for k in range(ATTEMPTS):
         drawn = design._draw(1, seed, k)[:, 0]
         try:
-            model = _fit(matrices, call, on_table(matrices, drawn), design._reml)
+            model = _fit(matrices, call, matrices.on_table(drawn), design._reml)
         except ConvergenceError as error:
             why = str(error)
             continue

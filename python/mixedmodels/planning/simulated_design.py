@@ -22,8 +22,8 @@ from ..lazy import lazy
 from ..matrices.model_frame import ModelFrame, model_frame
 from ..matrices.model_matrix import ModelMatrices, model_matrices
 from ..models.call import Call
+from ..models.replicates import check_replicates
 from ..predictions.draws import draw_responses
-from ..predictions.simulate import check_replicates, on_table
 from ..reporting.document import PrintedDocument
 from .design_table import Recipe, Rows, check_counts
 from .true_parameters import Truth
@@ -98,7 +98,7 @@ class SimulatedDesign(PrintedDocument):
                 f"the response '{name}' is not a column of the table: take the responses from "
                 ".simulate(), and fit them with refit()"
             )
-        frame[name] = on_table(self._matrices, self._draw(1, self.seed)[:, 0])
+        frame[name] = self._matrices.on_table(self._draw(1, self.seed)[:, 0])
         return frame
 
     def simulate(self, nsim: int = 1, seed: int | None = None) -> pd.DataFrame:

@@ -11,15 +11,14 @@ counter-based random numbers (Salmon, Moraes, Dror & Shaw 2011, Parallel random 
 from __future__ import annotations
 
 from collections.abc import Callable
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import ArgumentError
 from ..models.generalised import Generalised
+from ..models.replicates import check_replicates
 from ..models.varcorr import templates
 from .draws import response_noise, stream
 from .new_responses import trials_of, weights_of
@@ -27,14 +26,11 @@ from .prediction_rows import Rows, rows_of
 from .re_form import effects_named
 
 if TYPE_CHECKING:
-    from ..matrices.model_matrix import ModelMatrices
     from ..models.prediction import Prediction
 
-__all__ = ["check_replicates", "numbered_responses", "on_table", "simulate"]
+__all__ = ["numbered_responses", "simulate"]
 
 Array = NDArray[np.float64]
-
-MOST = 2**32 - 1  # replicates are numbered by 32 bits
 
 
 def simulate(
@@ -55,7 +51,7 @@ def simulate(
     values = numbered_responses(model, range(nsim), seed, re_form)
     m = model._matrices
     if m.na_action == "exclude" and m.rows is not None:
-        return pd.DataFrame(on_table(m, values), index=m.full_index)
+        return pd.DataFrame(m.on_table(values), index=m.full_index)
     return pd.DataFrame(values, index=m.index)
 
 
@@ -109,25 +105,3 @@ def _noise(
         sigma=model.sigma,
         dispersion=float(model._fit.dispersion) if isinstance(model, Generalised) else np.nan,
     )
-
-
-def check_replicates(nsim: int, seed: int, offset: int = 0) -> None:
-    """Refuse numbers of replicates, seeds and offsets that are out of range."""
-    _check_whole("nsim", nsim, 1, MOST)
-    _check_whole("seed", seed, 0, 2**64 - 1)
-    _check_whole("offset", offset, 0, MOST - nsim)
-
-
-def _check_whole(name: str, value: int, least: int, most: int) -> None:
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not (whole and least <= value <= most):
-        raise ArgumentError(f"{name} is {value!r}; expected a whole number from {least} to {most}")
-
-
-def on_table(matrices: ModelMatrices, values: Array) -> Array:
-    """Values of the rows used → of all rows of the table, NaN elsewhere; shape (rows, ...)."""
-    if matrices.rows is None:
-        return values
-    padded = np.full((len(matrices.full_index), *values.shape[1:]), np.nan)
-    padded[matrices.rows] = values
-    return padded
