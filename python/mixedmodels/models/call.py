@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import ArgumentError
+from ..formulas.formula import Formula
+from ..matrices.model_frame import ModelFrame, model_frame
+from ..matrices.model_matrix import ModelMatrices, model_matrices
 from .control import Control
 from .progress import Callback, Progress
 
 if TYPE_CHECKING:
     from .._core import Design, Fit, GeneralizedFit
     from ..families import Criterion, Family
-    from ..matrices.model_matrix import ModelMatrices
 
 __all__ = ["Call", "check_threads", "optimize", "optimize_generalised", "revive"]
 
@@ -38,6 +40,22 @@ class Call:
     family: Family | None = None
     quadrature: int = 1
     criterion: Criterion | None = None
+
+    def frame(self, formula: Formula) -> ModelFrame:
+        """The variables of a formula on the data, and the rows that are used."""
+        return model_frame(
+            formula,
+            self.data,
+            weights=self.weights,
+            offset=self.offset,
+            na_action=self.na_action,
+            context=self.context,
+            family=self.family,
+        )
+
+    def matrices(self, frame: ModelFrame) -> ModelMatrices:
+        """The matrices of a frame in the codings asked for."""
+        return model_matrices(frame.formula, frame, contrasts=self.contrasts)
 
 
 def optimize(

@@ -9,8 +9,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import DataError, FormulaError
 from ..formulas.formula import Formula, parse
-from ..matrices.model_frame import model_frame
-from ..matrices.model_matrix import ModelMatrices, from_arrays, model_matrices
+from ..matrices.model_matrix import ModelMatrices, from_arrays
 from .call import Call, optimize
 from .control import Control, settings_or_default
 from .convergence import warn_about_fit
@@ -107,14 +106,11 @@ def lmer(
     control = settings_or_default(control)
     parsed = parse(formula)
     require_random(parsed, "mm.lm")
-    frame = model_frame(
-        parsed, data, weights=weights, offset=offset, na_action=na_action, context=context
-    )
-    matrices = model_matrices(parsed, frame, contrasts=contrasts)
+    call = Call(data, weights, offset, contrasts, na_action, context, control, n_threads)
+    matrices = call.matrices(call.frame(parsed))
     check_groups(matrices, control.allow_saturated)
     fit = optimize(matrices, REML, control, n_threads, verbose=verbose, callback=callback)
     warn_about_fit(fit, matrices.terms, matrices.fixed_names)
-    call = Call(data, weights, offset, contrasts, na_action, context, control, n_threads)
     return LinearMixedModel(formula, matrices, fit, call)
 
 
@@ -154,13 +150,10 @@ def lm(
     """
     parsed = parse(formula)
     refuse_random(parsed, "mm.lm", "mm.lmer")
-    frame = model_frame(
-        parsed, data, weights=weights, offset=offset, na_action=na_action, context=context
-    )
-    matrices = model_matrices(parsed, frame, contrasts=contrasts)
+    call = Call(data, weights, offset, contrasts, na_action, context, Control(), None)
+    matrices = call.matrices(call.frame(parsed))
     fit = optimize(matrices, True, Control(), None)
     warn_about_fit(fit, matrices.terms, matrices.fixed_names)
-    call = Call(data, weights, offset, contrasts, na_action, context, Control(), None)
     return LinearModel(formula, matrices, fit, call)
 
 

@@ -13,8 +13,7 @@ from ..diagnostics.dispersion_checks import poisson_limit
 from ..errors import ArgumentError, ConvergenceError, DataError, SingularFitWarning, warn
 from ..families import Criterion, Family, criterion_of, family_of
 from ..formulas.formula import parse
-from ..matrices.model_frame import model_frame
-from ..matrices.model_matrix import ModelMatrices, model_matrices
+from ..matrices.model_matrix import ModelMatrices
 from .call import Call, optimize_generalised
 from .control import Control, settings_or_default
 from .convergence import warn_about_fit
@@ -206,16 +205,7 @@ def _matrices(formula: str, call: Call, mixed: bool) -> ModelMatrices:
         require_random(parsed, "mm.glm")
     else:
         refuse_random(parsed, "mm.glm", "mm.glmer")
-    frame = model_frame(
-        parsed,
-        call.data,
-        weights=call.weights,
-        offset=call.offset,
-        na_action=call.na_action,
-        context=call.context,
-        family=call.family,
-    )
-    return model_matrices(parsed, frame, contrasts=call.contrasts)
+    return call.matrices(call.frame(parsed))
 
 
 def check_generalised_groups(matrices: ModelMatrices, call: Call) -> None:

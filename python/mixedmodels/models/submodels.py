@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import DataError, MissingDataWarning, MixedModelsWarning
 from ..formulas.formula import RandomTerm, Terms
-from ..matrices.model_frame import ModelFrame, model_frame
-from ..matrices.model_matrix import model_matrices
+from ..matrices.model_frame import ModelFrame
 from .fitted import FittedModel
 
 __all__ = ["Submodels", "convergence_notes", "droppable", "without"]
@@ -38,15 +37,7 @@ class Submodels:
             )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", MissingDataWarning)  # said when the model was fitted
-            frame = model_frame(
-                spec.formula,
-                call.data,
-                weights=call.weights,
-                offset=call.offset,
-                na_action=call.na_action,
-                context=call.context,
-                family=call.family,
-            )
+            frame = call.frame(spec.formula)
         return cls(model, frame)
 
     def fit(
@@ -69,7 +60,7 @@ class Submodels:
         frame = replace(self.frame, formula=formula)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", MixedModelsWarning)  # said when the model was fitted
-            matrices = model_matrices(formula, frame, contrasts=model._call.contrasts)
+            matrices = model._call.matrices(frame)
         return model._with_matrices(matrices, model._new_response, REML)
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..matrices.model_matrix import model_matrices
 from .generalised import Generalised
 from .submodels import Submodels
 
@@ -52,6 +51,5 @@ def working_fit(model: FittedModel) -> Fit:
         weights=matrices.on_table(working_weights(model)),
         sizes=None,
     )
-    contrasts = model._call.contrasts
-    design = model_matrices(frame.formula, frame, contrasts=contrasts).design
+    design = model._call.matrices(frame).design
     return design.fit(reml=True, start=np.asarray(model._fit.theta), max_evaluations=1)

@@ -22,7 +22,7 @@ from ..models.fitted import FittedModel
 from ..models.replicates import check_replicates
 from ..reporting.augment import columns_used, to_pandas
 from .design_table import Recipe, Rows, check_counts
-from .simulated_design import SimulatedDesign, frame_of, matrices_of, with_table
+from .simulated_design import SimulatedDesign, matrices_of, with_table
 from .true_parameters import Truth, fixed_effects, roots_from_sd, roots_from_theta, scales
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def simulate_design(
         criterion=None if known is None else criterion_of(None, known),
     )  # fmt: skip
     call = with_table(call, plan.table(), _parsed(formula))
-    matrices = matrices_of(frame_of(formula, call), call)
+    matrices = matrices_of(call.frame(parse(formula)), call)
     return SimulatedDesign(formula, seed, parameters.truth(matrices, known), plan, call, True)
 
 

@@ -19,8 +19,8 @@ from ..errors import DataError, MixedModelsWarning
 from ..formulas.expression import Name
 from ..formulas.formula import Formula, parse
 from ..lazy import lazy
-from ..matrices.model_frame import ModelFrame, model_frame
-from ..matrices.model_matrix import ModelMatrices, model_matrices
+from ..matrices.model_frame import ModelFrame
+from ..matrices.model_matrix import ModelMatrices
 from ..models.call import Call
 from ..models.replicates import check_replicates
 from ..predictions.draws import draw_responses
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ..families import Family
     from ..models.varcorr import VarCorr
 
-__all__ = ["SimulatedDesign", "frame_of", "matrices_of", "with_table"]
+__all__ = ["SimulatedDesign", "matrices_of", "with_table"]
 
 Array = NDArray[np.float64]
 
@@ -149,7 +149,7 @@ class SimulatedDesign(PrintedDocument):
 
     @lazy
     def _frame(self) -> ModelFrame:
-        return frame_of(self.formula, self._call)
+        return self._call.frame(parse(self.formula))
 
     @lazy
     def _matrices(self) -> ModelMatrices:
@@ -183,19 +183,7 @@ def with_table(call: Call, table: pd.DataFrame, formula: Formula) -> Call:
     return replace(call, data=table)
 
 
-def frame_of(formula: str, call: Call) -> ModelFrame:
-    return model_frame(
-        parse(formula),
-        call.data,
-        weights=call.weights,
-        offset=call.offset,
-        na_action=call.na_action,
-        context=call.context,
-        family=call.family,
-    )
-
-
 def matrices_of(frame: ModelFrame, call: Call) -> ModelMatrices:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MixedModelsWarning)
-        return model_matrices(frame.formula, frame, contrasts=call.contrasts)
+        return call.matrices(frame)

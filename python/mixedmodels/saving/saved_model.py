@@ -26,8 +26,7 @@ from ..errors import (
 from ..formulas.formula import parse
 from ..formulas.variables_used import names_used
 from ..matrices.columns import Table
-from ..matrices.model_frame import model_frame
-from ..matrices.model_matrix import ModelMatrices, model_matrices
+from ..matrices.model_matrix import ModelMatrices
 from ..matrices.no_rows import NoRows
 from ..models.call import Call, revive
 from ..models.generalised_model import GeneralizedLinearMixedModel, GeneralizedLinearModel
@@ -226,20 +225,9 @@ def _full(saved: SavedModel, context: Context | None) -> Model:
 
 
 def _matrices(formula: str | None, call: Call) -> ModelMatrices:
-    """As in `fit.py`."""
     if formula is None:
         refuse("it has a table but no formula")
-    parsed = parse(formula)
-    frame = model_frame(
-        parsed,
-        call.data,
-        weights=call.weights,
-        offset=call.offset,
-        na_action=call.na_action,
-        context=call.context,
-        family=call.family,
-    )
-    return model_matrices(parsed, frame, contrasts=call.contrasts)
+    return call.matrices(call.frame(parse(formula)))
 
 
 def _check_names(saved: SavedModel, names: tuple[str, ...]) -> None:
