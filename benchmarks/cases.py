@@ -140,6 +140,7 @@ CASES = {
         Case("sleepstudy-profile", SLEEP, sleepstudy, calls=21, task="profile"),
         Case("sleepstudy-bootstrap", SLEEP, sleepstudy, calls=5, task="bootstrap"),
         Case("sleepstudy-10000-responses", SLEEP, sleepstudy, calls=3, task="refit-many"),
+        Case("sleepstudy-influence", SLEEP, sleepstudy, calls=21, task="influence"),
         Case("insteval", RATINGS, insteval, skip=("statsmodels",)),
         Case("insteval-satterthwaite", RATINGS, insteval, calls=3, task="satterthwaite"),
         Case(
@@ -150,6 +151,16 @@ CASES = {
         ),
         Case("million-rows", MILLION, one_factor),
         Case("million-rows-satterthwaite", MILLION, one_factor, calls=3, task="satterthwaite"),
+        Case(
+            "million-rows-leverages",
+            MILLION,
+            one_factor,
+            calls=3,
+            task="leverages",
+            skip=("lme4",),  # minutes, and more memory than there is
+        ),
+        Case("million-rows-intervals", MILLION, one_factor, calls=3, task="intervals"),
+        Case("100000-rows-leverages", "y ~ x + (x | g)", many_groups, calls=5, task="leverages"),
         Case("100000-rows-kenward-roger", "y ~ x + (x | g)", many_groups, task="kenward-roger"),
         Case("100000-rows-bootstrap", "y ~ x + (x | g)", many_groups, task="bootstrap"),
         Case("crossed", "y ~ x + (1 | u) + (1 | i)", crossed, skip=("statsmodels",)),

@@ -15,7 +15,9 @@ statistics <- function(m) c(fixef(m), as.data.frame(VarCorr(m))$sdcor)
 tasks <- list(
   fit = function(m) fit(),
   profile = function(m) suppressWarnings(confint(m, method = "profile", quiet = TRUE)),
-  bootstrap = function(m) suppressWarnings(suppressMessages(bootMer(m, statistics, nsim = 1000)))
+  bootstrap = function(m) suppressWarnings(suppressMessages(bootMer(m, statistics, nsim = 1000))),
+  leverages = function(m) hatvalues(m),
+  influence = function(m) suppressWarnings(influence(m, names(ngrps(m))[1]))
 )
 invisible(lmer(Reaction ~ Days + (Days | Subject), sleepstudy))
 task <- tasks[[name]]

@@ -90,7 +90,17 @@ TASKS: dict[str, dict[str, Callable[[Any, Case, pd.DataFrame], Any]]] = {
     },
     "profile": {"mixedmodels": lambda model, *_: model.confint(method="profile")},
     "bootstrap": {"mixedmodels": lambda model, *_: bootstrap(model)},
+    "leverages": {"mixedmodels": lambda model, *_: replace(model).hatvalues},
+    "influence": {"mixedmodels": lambda model, *_: replace(model).influence(group(model))},
+    "intervals": {
+        "mixedmodels": lambda model, *_: replace(model).predict(interval="prediction"),
+    },
 }
+
+
+def group(model: Any) -> str:
+    """The first grouping factor."""
+    return str(next(iter(model.ngroups)))
 
 
 def bootstrap(model: Any) -> Any:

@@ -25,7 +25,9 @@ from packages import TASKS
 
 HERE = Path(__file__).resolve().parent
 # lme4.R knows these; a bootstrap of 100,000 rows would take it hours.
-LME4_TASKS = dict.fromkeys(TASKS, ()) | {"profile": ("lme4",), "bootstrap": ("lme4",)}
+LME4_TASKS = dict.fromkeys(TASKS, ()) | dict.fromkeys(
+    ("profile", "bootstrap", "leverages", "influence"), ("lme4",)
+)
 RIVALS = {"glmm": ["glmm"], "mixedlm": ["mixedlm"], "statsmodels": ["statsmodels"]}
 
 
@@ -93,7 +95,7 @@ def run_once(words: list[str], result: Result, limit: float) -> None:
 
 def can(package: str, case: Case) -> bool:
     """Does the package fit the case and have its task?"""
-    if case.task == "fit":
+    if case.task == "fit" or package in case.skip:
         return package not in case.skip
     return package in (LME4_TASKS[case.task] if package == "lme4" else TASKS[case.task])
 
