@@ -7,7 +7,7 @@ import re
 import pytest
 
 import mixedmodels as mm
-from mixedmodels.reporting.document import (
+from mixedmodels.printing.document import (
     Cells,
     Document,
     Formula,

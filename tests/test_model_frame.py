@@ -13,8 +13,8 @@ import pytest
 
 from mixedmodels.errors import DataError, FormulaError, MissingDataWarning
 from mixedmodels.formulas.formula import parse
-from mixedmodels.matrices.columns import Table
-from mixedmodels.matrices.factors import combine, factorise
+from mixedmodels.input_tables.columns import Table
+from mixedmodels.input_tables.factors import combine, factorise
 from mixedmodels.matrices.model_frame import ModelFrame, model_frame
 
 N = 6

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 import mixedmodels as mm
-from mixedmodels.matrices.columns import Table
+from mixedmodels.input_tables.columns import Table
 from mixedmodels.saving.codec import decode, encode
 from mixedmodels.saving.saved_levels import MixedLevels, NumberLevels, TextLevels, TimeLevels
 from mixedmodels.saving.saved_table import (

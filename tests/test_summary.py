@@ -15,7 +15,7 @@ import pytest
 
 import clinic
 import mixedmodels as mm
-from mixedmodels.reporting.text import abbreviate, decimals, p_values
+from mixedmodels.printing.text import abbreviate, decimals, p_values
 
 # What R 4.2.2 and lme4 1.1-31 print for these models (trailing blanks removed, R's data line aside;
 # the variance of intercepts is 11.88699 there, short of the optimum).

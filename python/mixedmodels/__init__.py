@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from .planning.power_analysis import Power, power
     from .planning.simulated_design import SimulatedDesign
     from .plots.forest import forest
+    from .printing.output_frames import options
     from .reporting.model_comparison import ComparisonTable, compare
-    from .reporting.output_frames import options
     from .saving.saved_files import load
 
     __version__: str
@@ -146,7 +146,7 @@ _LAZY = {
     "lmer": "models.fit",
     "lmer_arrays": "models.fit",
     "load": "saving.saved_files",
-    "options": "reporting.output_frames",
+    "options": "printing.output_frames",
     "power": "planning.power_analysis",
     "ranova": "inference.random_terms",
     "simulate_design": "planning.planned_design",

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from .errors import ArgumentError
-from .matrices.columns import closest
+from .input_tables.columns import closest
 
 if TYPE_CHECKING:
     from . import _core

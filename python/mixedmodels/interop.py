@@ -16,9 +16,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .errors import ArgumentError, DataError
+from .input_tables.columns import Column, Table
+from .input_tables.factors import level_label
 from .marginal_means.reference_grid import named_columns
-from .matrices.columns import Column, Table
-from .matrices.factors import level_label
 
 if TYPE_CHECKING:
     from .matrices.model_spec import ModelSpec

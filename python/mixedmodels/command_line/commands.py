@@ -20,7 +20,7 @@ from ..errors import ArgumentError
 from ..families import family_of
 from ..formulas.expression import Name
 from ..formulas.formula import parse
-from ..matrices.columns import Column, Table
+from ..input_tables.columns import Column, Table
 from ..models.control import Control
 from ..reporting.summarize import as_plain
 from .main import ExitCode, say

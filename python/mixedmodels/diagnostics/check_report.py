@@ -9,8 +9,8 @@ from typing import Literal
 
 import pandas as pd
 
-from ..reporting.document import Block, Cells, Document
-from ..reporting.tables import WIDTH
+from ..printing.document import Block, Cells, Document
+from ..printing.tables import WIDTH
 
 __all__ = ["Check", "Checks", "Skipped", "Verdict", "grade", "p_text"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError
-from ..matrices.factors import level_label
+from ..input_tables.factors import level_label
 from ..models.convergence import term_label
 from ..models.generalised import Generalised
 from .check_report import Check, Skipped, Verdict

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import ArgumentError
 from ..inference.distributions import chi2_upper, f_upper
-from ..matrices.factors import show
+from ..input_tables.factors import show
 from ..models.linear import Linear
 from ..models.rows import group_codes
 from .check_report import Check, Skipped, Verdict, grade, p_text

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError
-from ..reporting.tables import ResultTable
+from ..printing.tables import ResultTable
 
 if TYPE_CHECKING:
     from ..models.fitted import FittedModel

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..errors import ArgumentError
 from ..inference.distributions import chi2_upper, t_two_sided
-from ..reporting.document import Block, Document, Paragraph
-from ..reporting.text import p_values
+from ..printing.document import Block, Document, Paragraph
+from ..printing.text import p_values
 
 if TYPE_CHECKING:
     from ..models.generalised import Generalised

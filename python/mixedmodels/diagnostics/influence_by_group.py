@@ -27,8 +27,8 @@ from ..inference.clusters import Clusters, find_clusters
 from ..models.call import check_threads
 from ..models.linear import Linear
 from ..models.mixed import Mixed
-from ..reporting.document import Block, Document
-from ..reporting.tables import ResultTable
+from ..printing.document import Block, Document
+from ..printing.tables import ResultTable
 from .estimates_without import EstimatesWithout, by_deletion, by_refits
 from .leverage import require_fixed_effects
 

@@ -16,8 +16,8 @@ from ..lazy import lazy
 from ..models.call import optimize, optimize_generalised
 from ..models.control import Control, Optimizer
 from ..models.mixed import Mixed
-from ..reporting.document import Block, Document, Paragraph
-from ..reporting.tables import WIDTH, ResultTable
+from ..printing.document import Block, Document, Paragraph
+from ..printing.tables import WIDTH, ResultTable
 
 if TYPE_CHECKING:
     from ..models.generalised_model import GeneralizedLinearMixedModel

@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..reporting.document import Block, Cells, Document
-from ..reporting.text import right_table
+from ..printing.document import Block, Cells, Document
+from ..printing.text import right_table
 from .quantile_residuals import discrete, observed, simulated, uniforms
 
 if TYPE_CHECKING:

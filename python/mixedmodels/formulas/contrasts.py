@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DataError, FormulaError
-from ..matrices.columns import closest
-from ..matrices.factors import Factor, level_label
+from ..input_tables.columns import closest
+from ..input_tables.factors import Factor, level_label
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

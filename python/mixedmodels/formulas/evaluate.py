@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from ..errors import ArgumentError, DataError, FormulaError, MixedModelsError
-from ..matrices.columns import Column, Table, closest, missing_column
-from ..matrices.factors import Factor, factorise, level_label, show
+from ..input_tables.columns import Column, Table, closest, missing_column
+from ..input_tables.factors import Factor, factorise, level_label, show
 from .contrasts import contrast_named
 from .expression import Binary, Call, Constant, Expression, Name, Node, Sequence, Unary
 from .factor_functions import FactorFunctions

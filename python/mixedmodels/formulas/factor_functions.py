@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..matrices.columns import Column
-from ..matrices.factors import Factor, factorise, level_label
+from ..input_tables.columns import Column
+from ..input_tables.factors import Factor, factorise, level_label
 from .contrasts import Contrast, contrast_from, contrast_named
 from .expression import Call, Name, Node
 from .values import boolean, factor_of, is_labelled, numbers_of

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..matrices.columns import Column
-from ..matrices.factors import Factor
+from ..input_tables.columns import Column
+from ..input_tables.factors import Factor
 from .transforms import Matrix
 
 if TYPE_CHECKING:

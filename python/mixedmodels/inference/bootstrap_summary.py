@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..errors import ArgumentError
 from ..models.parameters import covariance_parameters
-from ..reporting.tables import ResultTable
+from ..printing.tables import ResultTable
 from .confint import percent
 from .distributions import check_level, normal_quantile
 from .jackknife import jackknife

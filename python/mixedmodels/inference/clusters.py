@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ArgumentError, DataError
-from ..matrices.columns import Table
-from ..matrices.factors import Factor, show
+from ..input_tables.columns import Table
+from ..input_tables.factors import Factor, show
 from ..models.rows import group_codes
 
 if TYPE_CHECKING:

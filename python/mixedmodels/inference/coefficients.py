@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..reporting.tables import ResultTable
+from ..printing.tables import ResultTable
 from .ddf import TTests, describe, resolve, t_tests
 from .distributions import check_level, t_quantile
 

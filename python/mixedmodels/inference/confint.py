@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import ArgumentError
 from ..models.call import check_threads
 from ..models.model import LinearModel
-from ..reporting.tables import ResultTable
+from ..printing.tables import ResultTable
 from .coefficients import tested_columns
 from .ddf import describe, resolve, t_tests
 from .distributions import check_level, normal_quantile

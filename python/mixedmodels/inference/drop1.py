@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import ArgumentError
 from ..formulas.formula import Terms
-from ..matrices.columns import closest, names_given
+from ..input_tables.columns import closest, names_given
 from ..models.submodels import Submodels, convergence_notes, droppable, without
-from ..reporting.tables import ResultTable
+from ..printing.tables import ResultTable
 from .lrt import LikelihoodRatio, by_ml, likelihood_ratio
 
 if TYPE_CHECKING:

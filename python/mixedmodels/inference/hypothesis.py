@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ArgumentError, DataError
-from ..matrices.columns import closest
-from ..reporting.tables import ResultTable
+from ..input_tables.columns import closest
+from ..printing.tables import ResultTable
 from .coefficients import tested_columns
 from .ddf import FTest, describe, f_test, resolve, t_tests
 from .distributions import check_level, t_two_sided

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FormulaError
-from ..matrices.columns import closest
+from ..input_tables.columns import closest
 
 __all__ = ["linear_form"]
 

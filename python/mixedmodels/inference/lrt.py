@@ -16,9 +16,9 @@ from ..models.fitted import FittedModel
 from ..models.generalised_model import GeneralizedLinearModel
 from ..models.mixed import Mixed
 from ..models.model import LinearMixedModel, LinearModel, with_criterion
-from ..reporting.document import Block, Cells
-from ..reporting.output_frames import frame_as_asked
-from ..reporting.tables import ResultTable
+from ..printing.document import Block, Cells
+from ..printing.output_frames import frame_as_asked
+from ..printing.tables import ResultTable
 from .comparability import definition_notes, is_poisson_limit
 from .distributions import chi2_upper
 

@@ -17,7 +17,7 @@ from ..models.fitted import FittedModel
 from ..models.parameters import covariance_parameters, scale_parameters
 from ..models.refits import Refits
 from ..models.replicates import check_replicates, chunks, joined, own_estimates
-from ..reporting.document import Block, Document
+from ..printing.document import Block, Document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ..reporting.tables import ResultTable
+    from ..printing.tables import ResultTable
 
 __all__ = ["Bootstrap", "IntervalType", "bootstrap"]
 

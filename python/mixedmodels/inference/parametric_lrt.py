@@ -15,7 +15,7 @@ from ..models.fitted import FittedModel
 from ..models.generalised import Generalised
 from ..models.model import LinearModel
 from ..models.replicates import check_replicates, chunks
-from ..reporting.document import PrintedDocument
+from ..printing.document import PrintedDocument
 from .distributions import chi2_upper
 from .lrt import ROUNDING, by_ml, likelihood_ratio, require_same_data
 

@@ -16,12 +16,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError, ConvergenceError, DataError
-from ..matrices.columns import names_given
+from ..input_tables.columns import names_given
 from ..models.call import check_threads, optimize, optimize_generalised
 from ..models.generalised import Generalised
 from ..models.mixed import Mixed
 from ..models.parameters import DISPERSION, SIGMA, covariance_parameters, sds_and_correlations
-from ..reporting.document import PrintedDocument
+from ..printing.document import PrintedDocument
 from .distributions import check_level, normal_quantile
 from .lrt import by_ml
 from .standard_errors import dispersion_error, estimates_correlation, sd_correlation_errors

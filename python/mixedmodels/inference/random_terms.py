@@ -9,13 +9,13 @@ from typing import Any
 
 from ..errors import ArgumentError
 from ..formulas.formula import RandomTerm
-from ..matrices.factors import Factor
+from ..input_tables.factors import Factor
 from ..models.fitted import FittedModel
 from ..models.mixed import Mixed
 from ..models.model import LinearMixedModel
 from ..models.submodels import Submodels, convergence_notes, droppable, without
-from ..reporting.output_frames import frame_as_asked
-from ..reporting.tables import ResultTable
+from ..printing.output_frames import frame_as_asked
+from ..printing.tables import ResultTable
 from .lrt import MIXTURE, LikelihoodRatio, criterion, likelihood_ratio
 
 __all__ = ["ranova"]

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from ..errors import ArgumentError
 from ..models.model import LinearMixedModel
-from ..reporting.document import PrintedDocument
+from ..printing.document import PrintedDocument
 from .lrt import ROUNDING
 
 __all__ = ["ExactRLRT", "exact_rlrt", "null_distribution"]

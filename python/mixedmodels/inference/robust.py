@@ -23,8 +23,8 @@ from ..errors import ArgumentError
 from ..models.linear import Linear
 from ..models.precision import coefficient_basis
 from ..models.rows import linear_part
-from ..reporting.document import Block, Document
-from ..reporting.tables import ResultTable
+from ..printing.document import Block, Document
+from ..printing.tables import ResultTable
 from .bias_reduction import bias_reduced
 from .clusters import Clusters, crossing, find_clusters
 from .coefficients import tested_columns

@@ -18,7 +18,7 @@ from ..models.generalised_model import GeneralizedLinearMixedModel
 from ..models.model import LinearMixedModel
 from ..models.parameters import CovarianceParameter, covariance_parameters
 from ..models.varcorr import templates
-from ..reporting.tables import ResultTable
+from ..printing.tables import ResultTable
 from .ddf import parameter_variance
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError
-from ..reporting.tables import ResultTable
+from ..printing.tables import ResultTable
 from .ddf import DdfMethod, FTest, covariance, describe, f_test, resolve
 from .term_hypotheses import (
     FixedPart,

@@ -24,11 +24,11 @@ from ..inference.ddf import DdfMethod, TTests, describe, f_test, resolve, t_test
 from ..inference.distributions import check_level, t_quantile, t_two_sided
 from ..inference.estimability import Estimability
 from ..inference.multiplicity import adjusted_p_values, check_adjustment, critical_values
+from ..input_tables.columns import names_given
+from ..input_tables.factors import level_label
 from ..lazy import lazy
-from ..matrices.columns import names_given
-from ..matrices.factors import level_label
-from ..reporting.document import Block, Document
-from ..reporting.tables import ResultTable
+from ..printing.document import Block, Document
+from ..printing.tables import ResultTable
 from .marginal_notes import adjustment_notes, grid_notes, scale_notes
 from .mean_contrasts import contrast_coefficients
 from .reference_grid import ReferenceGrid, not_a_variable, reference_grid

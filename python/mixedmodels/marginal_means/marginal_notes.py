@@ -58,7 +58,7 @@ def scale_notes(used: Scale | None, link: str | None) -> list[str]:
 
 
 def _short(value: object) -> str:
-    from ..matrices.factors import level_label
+    from ..input_tables.factors import level_label
 
     return f"{float(value):.5g}" if isinstance(value, float) else level_label(value)
 

@@ -22,8 +22,8 @@ from ..errors import ArgumentError, DataError
 from ..formulas.evaluate import Evaluator
 from ..formulas.expression import Call, Expression, Name, Node, walk
 from ..formulas.transforms import FACTOR_FUNCTIONS
-from ..matrices.columns import Column, Table, closest
-from ..matrices.factors import level_label
+from ..input_tables.columns import Column, Table, closest
+from ..input_tables.factors import level_label
 from ..matrices.model_frame import given_numbers
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DataError
-from .columns import Table, check_magnitude
-from .factors import Factor
+from ..input_tables.columns import Table, check_magnitude
+from ..input_tables.factors import Factor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

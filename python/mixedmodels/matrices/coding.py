@@ -23,7 +23,7 @@ import numpy as np
 from ..errors import DataError
 from ..formulas.contrasts import Coding, Contrast, code_levels, default_contrast, dummies
 from ..formulas.transforms import Matrix
-from .factors import Factor
+from ..input_tables.factors import Factor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..formulas.transforms import Matrix
+from ..input_tables.factors import Factor
 from .coding import ColumnPlan, MatrixPlan
-from .factors import Factor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,9 +20,9 @@ from ..formulas.evaluate import Evaluator
 from ..formulas.expression import Expression, column_expression, parse_expression
 from ..formulas.formula import Formula
 from ..formulas.transforms import Matrix
+from ..input_tables.columns import Table, check_magnitude, closest
+from ..input_tables.factors import Factor, show
 from ..lazy import lazy
-from .columns import Table, check_magnitude, closest
-from .factors import Factor, show
 from .response import Response, ResponseReader, evaluate_response
 
 if TYPE_CHECKING:

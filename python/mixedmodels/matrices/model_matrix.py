@@ -17,13 +17,13 @@ import pandas as pd
 from ..errors import ArgumentError, DataError, MixedModelsWarning, warn
 from ..formulas.contrasts import Contrast, contrast_from
 from ..formulas.formula import Formula, RandomTerm
+from ..input_tables.factors import Factor, combine
+from ..input_tables.no_rows import NoRows
 from .arrays import ArrayModel, array_model
 from .coding import plan_matrix
 from .design import design_arguments
-from .factors import Factor, combine
 from .model_frame import ModelFrame, contrast_key
 from .model_spec import ModelSpec, RandomPlan
-from .no_rows import NoRows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

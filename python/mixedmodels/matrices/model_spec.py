@@ -17,11 +17,11 @@ from ..formulas.evaluate import Evaluator
 from ..formulas.expression import Expression
 from ..formulas.formula import Formula, RandomTerm
 from ..formulas.transforms import Matrix
+from ..input_tables.columns import Table, missing_column
+from ..input_tables.factors import Factor, combine, level_label, show
 from ..lazy import lazy
 from .coding import MatrixPlan
-from .columns import Table, missing_column
 from .design import design_arguments
-from .factors import Factor, combine, level_label, show
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

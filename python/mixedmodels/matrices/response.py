@@ -23,7 +23,7 @@ from ..errors import DataError, FormulaError
 from ..formulas.expression import Call, Expression
 from ..formulas.transforms import Matrix
 from ..formulas.values import is_labelled
-from .factors import Factor, show
+from ..input_tables.factors import Factor, show
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,7 +18,7 @@ from ..errors import (
     warn,
 )
 from ..lazy import lazy
-from ..reporting.document import PrintedDocument
+from ..printing.document import PrintedDocument
 from .varcorr import VarCorr, templates
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from .diagnosis import Diagnosis
 
 if TYPE_CHECKING:
     from ..plots import Plots
-    from ..reporting.tables import ResultTable
+    from ..printing.tables import ResultTable
     from ..variance.r2 import RSquared
 
 __all__ = ["Description"]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..diagnostics.check_report import Checks
     from ..diagnostics.influence_by_group import Influence
     from ..diagnostics.quantile_tests import QuantileTests
-    from ..reporting.tables import ResultTable
+    from ..printing.tables import ResultTable
 
 __all__ = ["Diagnosis"]
 

@@ -17,9 +17,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ArgumentError
+from ..input_tables.no_rows import NoRows
 from ..lazy import lazy
-from ..matrices.no_rows import NoRows
-from ..reporting.output_frames import FramesAsAsked
+from ..printing.output_frames import FramesAsAsked
 from .call import Call, check_threads
 from .convergence import Convergence, warn_about_fit
 from .keeping import Keeping

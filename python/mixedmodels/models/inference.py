@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..inference.hypothesis import HypothesisTable
     from ..inference.robust import RobustCovariance
     from ..marginal_means.emmeans import MarginalMeans
-    from ..reporting.tables import ResultTable
+    from ..printing.tables import ResultTable
 
 __all__ = ["Inference"]
 

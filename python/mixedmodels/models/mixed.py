@@ -18,7 +18,7 @@ from .varcorr import VarCorr
 
 if TYPE_CHECKING:
     from ..inference.profile import Profile
-    from ..reporting.tables import ResultTable
+    from ..printing.tables import ResultTable
     from ..variance.icc import IntraclassCorrelation
 
 __all__ = ["Mixed"]

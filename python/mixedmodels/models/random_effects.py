@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..reporting.output_frames import FramesAsAsked
-from ..reporting.text import escape
+from ..printing.output_frames import FramesAsAsked
+from ..printing.text import escape
 
 if TYPE_CHECKING:
     from ..matrices.model_matrix import TermInfo

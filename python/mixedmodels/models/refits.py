@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..lazy import lazy
-from ..reporting.document import Block, Document
+from ..printing.document import Block, Document
 from .generalised import Generalised
 from .parameters import covariance_parameters, scale_parameters, sds_and_correlations
 
@@ -163,7 +163,7 @@ class Refits(Document):
 
     def _blocks(self) -> list[Block]:
         """Mean and standard deviation of every estimate over the responses."""
-        from ..reporting.tables import ResultTable
+        from ..printing.tables import ResultTable
 
         values = self.to_frame()
         columns = {"mean": values.mean(), "std_dev": values.std()}

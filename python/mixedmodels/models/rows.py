@@ -82,8 +82,8 @@ def _codes_by_intercept(model: FittedModel, term: int) -> Codes:
 def _codes_by_formula(model: FittedModel, group: str) -> Codes:
     """The factor evaluated again on the table of the fit."""
     from ..formulas.evaluate import Evaluator
-    from ..matrices.columns import Table
-    from ..matrices.factors import combine
+    from ..input_tables.columns import Table
+    from ..input_tables.factors import combine
 
     spec = model._matrices.spec
     assert spec is not None

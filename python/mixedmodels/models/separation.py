@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SeparationWarning, warn
-from ..matrices.factors import show
+from ..input_tables.factors import show
 
 if TYPE_CHECKING:
     from ..families import Family
@@ -165,7 +165,7 @@ class Data:
     def _one_sided_levels(self, factor: Expression) -> list[str]:
         """ "all 12 rows with trt = 'c' have y = 0"."""
         from ..formulas.evaluate import Evaluator
-        from ..matrices.columns import Table
+        from ..input_tables.columns import Table
 
         spec, rows = self.matrices.spec, self.matrices.rows
         assert spec is not None

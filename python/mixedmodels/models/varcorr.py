@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..reporting.document import Block, Document
+from ..printing.document import Block, Document
 
 if TYPE_CHECKING:
     from ..matrices.model_matrix import TermInfo

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError
-from ..matrices.columns import closest
+from ..input_tables.columns import closest
 
 __all__ = ["Recipe", "Rows", "check_counts"]
 

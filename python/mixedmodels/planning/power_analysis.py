@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from ..errors import ArgumentError, MixedModelsError
 from ..inference.ddf import describe
 from ..inference.distributions import binomial_interval, check_level
-from ..matrices.columns import names_given
+from ..input_tables.columns import names_given
 from ..models.call import check_threads
 from ..models.fitted import FittedModel
 from ..models.refits import RUNAWAY
 from ..models.replicates import check_replicates, chunks
-from ..reporting.document import Block, Document
-from ..reporting.tables import ResultTable
+from ..printing.document import Block, Document
+from ..printing.tables import ResultTable
 from .design_table import check_counts
 from .planned_design import simulate_design
 from .power_tests import Outcomes, Trial

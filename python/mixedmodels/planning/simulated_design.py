@@ -24,7 +24,7 @@ from ..matrices.model_matrix import ModelMatrices
 from ..models.call import Call
 from ..models.replicates import check_replicates
 from ..predictions.draws import draw_responses
-from ..reporting.document import PrintedDocument
+from ..printing.document import PrintedDocument
 from .design_table import Recipe, Rows, check_counts
 from .true_parameters import Truth
 

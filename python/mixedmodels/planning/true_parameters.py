@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ArgumentError
-from ..matrices.columns import closest
+from ..input_tables.columns import closest
 from ..models.varcorr import VarCorr, templates
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..reporting.output_frames import FramesAsAsked
+from ..printing.output_frames import FramesAsAsked
 
 if TYPE_CHECKING:
     from ..models.fitted import FittedModel

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError
-from ..matrices.columns import names_given
+from ..input_tables.columns import names_given
 from ..models.parameters import parameter_range
 from .profiles import panel_grid
 from .style import BLUE, NOTE_SIZE, ORANGE, describe, figure_of, note, panels, short
@@ -153,7 +153,7 @@ def _spike(ax: Axes, value: float, share: float) -> None:
         zorder=4,
     )
     ax.annotate(
-        f"{100 * share:.3g} % at {value:g}",
+        f"{100 * share:.3g} % at {value:g}".replace("-", "−"),
         (value, share),
         xycoords=ax.get_xaxis_transform(),
         xytext=(4 if value <= 0 else -4, 2),

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..input_tables.factors import level_label
 from ..marginal_means.emmeans import emmeans
-from ..matrices.factors import level_label
 from .style import (
     BLUE,
     CYCLE,
@@ -22,7 +22,6 @@ from .style import (
     SINGLE,
     axes,
     describe,
-    note,
     short,
 )
 from .variables import Predictor, find_predictor, response_label
@@ -80,13 +79,11 @@ def draw_effects(
         name = short([label])[0] if by is not None else None
         draw = _line if along.labels is None else _marks
         draw(drawn, along, part, k, len(parts), name)
-    if along.labels is not None:
-        drawn.set_xticks(range(len(along.labels)), short(along.labels, 14))
+    along.name_ticks(drawn, 14)
     if by is not None:
         drawn.legend(title=by, fontsize="small", title_fontsize="small", framealpha=0.85)
-    title = f"Effect of {along.name}"
-    describe(drawn, x=along.name, y=f"estimated mean of {response_label(model)}", title=title)
-    note(drawn, f"{100 * level:g} % confidence")
+    y = f"estimated mean of {response_label(model)}, {100 * level:g} % interval"
+    describe(drawn, x=along.name, y=y, title=f"Effect of {along.name}")
     return drawn
 
 
@@ -95,7 +92,7 @@ def _line(
 ) -> None:
     colour = CYCLE[k % len(CYCLE)]
     style: dict[str, Any] = {"color": colour, "linestyle": LINE_STYLES[k % len(LINE_STYLES)]}
-    x = along.at(part["x"])
+    x = along.drawn_at(part["x"])
     ax.fill_between(x, part["conf_low"], part["conf_high"], color=colour, alpha=BAND, linewidth=0)
     ax.plot(x, part["estimate"], linewidth=2, label=name, **style)
 

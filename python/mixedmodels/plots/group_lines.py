@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..input_tables.factors import level_label
 from ..marginal_means.reference_grid import reference_grid
-from ..matrices.factors import level_label
 from ..models.rows import group_codes
 from .large import MANY, evenly_spaced
 from .variables import Predictor, find_predictor, grouping_factor, response_label

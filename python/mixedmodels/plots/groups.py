@@ -18,9 +18,9 @@ from .style import (
     describe,
     figure_of,
     legend,
-    note,
     panels,
     short,
+    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -49,25 +49,26 @@ def _in_colours(found: GroupLines, ax: Axes) -> Axes:
     for k, level in enumerate(found.levels):
         mine = rows[rows["level"] == level]
         style = point_style(len(rows), CYCLE[k]) | {"marker": MARKERS[k]}
-        ax.plot(found.predictor.at(mine["x"]), mine["y"], linestyle="none", **style)
+        ax.plot(found.predictor.drawn_at(mine["x"]), mine["y"], linestyle="none", **style)
         _line(ax, found, lines[lines["level"] == level], color=CYCLE[k], linewidth=1.8)
         name = short([level])[0]
         ax.plot([], [], label=name, color=CYCLE[k], marker=MARKERS[k], linewidth=1.8)
     _line(ax, found, population, label="population", **POPULATION)
-    ax.legend(title=found.group, fontsize="small", title_fontsize="small", framealpha=0.85)
+    heading = f"{found.group} ({found.remark})" if found.remark else found.group
+    ax.legend(title=heading, fontsize="small", title_fontsize="small", framealpha=0.85)
     return _labelled(ax, found)
 
 
 def _in_a_bundle(found: GroupLines, ax: Axes) -> Axes:
     rows, lines, population = _kinds(found)
     style = point_style(len(rows), GREY) | {"zorder": 1}
-    ax.plot(found.predictor.at(rows["x"]), rows["y"], linestyle="none", **style)
+    ax.plot(found.predictor.drawn_at(rows["x"]), rows["y"], linestyle="none", **style)
     for k, level in enumerate(found.levels):
         label = f"each {found.group}" if k == 0 else None
         mine = lines[lines["level"] == level]
         _line(ax, found, mine, label=label, color=BLUE, linewidth=1.0, alpha=0.75)
     _line(ax, found, population, label="population", **POPULATION)
-    legend(ax)
+    legend(ax, remark=found.remark)
     return _labelled(ax, found)
 
 
@@ -83,16 +84,17 @@ def _in_panels(found: GroupLines) -> Figure:
             ax.sharex(made[0])
             ax.sharey(made[0])
         mine = rows[rows["level"] == level]
-        ax.plot(found.predictor.at(mine["x"]), mine["y"], linestyle="none", **style)
+        ax.plot(found.predictor.drawn_at(mine["x"]), mine["y"], linestyle="none", **style)
         _line(ax, found, population, label="population", **FAINT)
         own = lines[lines["level"] == level]
         _line(ax, found, own, label=f"each {found.group}", color=BLUE, linewidth=1.8, zorder=3)
         ax.set_title(short([level], 16)[0], fontsize=10)
         ax.tick_params(labelsize=8, labelleft=k % columns == 0, labelbottom=k + columns >= count)
-        _level_ticks(ax, found)
+        found.predictor.name_ticks(ax, 12)
     figure = figure_of(made)
-    figure.supxlabel(found.predictor.name, fontsize=11)
-    figure.supylabel(found.response, fontsize=11)
+    width, height = figure.get_size_inches()
+    figure.supxlabel(wrapped(found.predictor.name, width), fontsize=11)
+    figure.supylabel(wrapped(found.response, height), fontsize=11)
     handles, labels = made[0].get_legend_handles_labels()
     figure.legend(
         handles,
@@ -119,19 +121,11 @@ def _line(ax: Axes, found: GroupLines, line: pd.DataFrame, **style: Any) -> None
     """A line; a tick where all its points have one value of the predictor."""
     if len(line) == 1:
         style |= {"marker": "_", "markersize": 12, "markeredgewidth": 2}
-    ax.plot(found.predictor.at(line["x"]), line["y"], **style)
-
-
-def _level_ticks(ax: Axes, found: GroupLines) -> None:
-    labels = found.predictor.labels
-    if labels is not None:
-        ax.set_xticks(range(len(labels)), short(labels, 12))
+    ax.plot(found.predictor.drawn_at(line["x"]), line["y"], **style)
 
 
 def _labelled(ax: Axes, found: GroupLines) -> Axes:
-    _level_ticks(ax, found)
+    found.predictor.name_ticks(ax, 12)
     title = f"Lines by {found.group}"
     describe(ax, x=found.predictor.name, y=found.response, title=title)
-    if found.remark:
-        note(ax, found.remark)
     return ax

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..matrices.factors import level_label
+from ..input_tables.factors import level_label
 from ..models.rows import group_codes
 from .large import evenly_spaced
 from .style import BLUE, SINGLE, axes, describe, legend, note, reference_line, short
@@ -77,6 +77,7 @@ def draw_means(model: FittedModel, group: str | None, ax: Any) -> Axes:
     drawn.lines[-1].set_label("grand mean")
     if few:
         drawn.set_yticks(at, short(frame["level"]))
+        drawn.set_ylim(0.2, len(at) + 0.8)
     elif len(frame) < total:
         note(drawn, f"{len(frame)} of {total:,} groups, evenly spaced by rank")
     legend(drawn, "lower right")

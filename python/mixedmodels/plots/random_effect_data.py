@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import ArgumentError
 from ..inference.distributions import check_level, normal_quantile
-from ..matrices.columns import closest
+from ..input_tables.columns import closest
 from ..models.mixed import Mixed
 from .bands import Band, normal_band, normal_scores, order_statistics
 

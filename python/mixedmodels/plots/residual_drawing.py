@@ -47,8 +47,10 @@ def draw_residuals(model: FittedModel, type: ResidualType, re_form: Any, ax: Axe
     cloud(ax, frame["fitted"].to_numpy(), frame["residual"].to_numpy())
     curve(ax, smooth)
     words = _residual_words(model, type)
-    x = f"{_predictor(model)}{_part(model, re_form)}"
-    describe(ax, x=x, y=words, title="Residuals against fitted values")
+    name = _predictor(model)
+    against = "fitted values" if name == "fitted value" else "the linear predictor"
+    title = f"Residuals against {against}"
+    describe(ax, x=f"{name}{_part(model, re_form)}", y=words, title=title)
     return ax
 
 
@@ -86,7 +88,7 @@ def draw_qq(
 def draw_observed(model: FittedModel, ax: Axes | None) -> Axes:
     frame = data.observed(model)
     ax = axes(ax)
-    identity_line(ax)
+    identity_line(ax, float(frame["fitted"].mean()))
     cloud(ax, frame["fitted"].to_numpy(), frame["observed"].to_numpy())
     describe(
         ax,
@@ -100,7 +102,7 @@ def draw_observed(model: FittedModel, ax: Axes | None) -> Axes:
 def draw_calibration(model: FittedModel, ax: Axes | None) -> Axes:
     frame = data.calibration(model)
     ax = axes(ax)
-    identity_line(ax)
+    identity_line(ax, float(frame["fitted"].mean()))
     ax.vlines(frame["fitted"], frame["low"], frame["high"], color=SKY, linewidth=1.5)
     ax.plot(frame["fitted"], frame["observed"], linestyle="none", **point_style(len(frame)))
     describe(

@@ -17,7 +17,6 @@ from .style import (
     axes,
     describe,
     legend,
-    note,
     reference_line,
     short,
 )
@@ -50,9 +49,7 @@ def draw_shrinkage(found: Shrinkage, ax: Any) -> Axes:
         remarks.append(f"{shown} of {found.total:,} groups, evenly spaced")
     if found.without:
         remarks.append(f"{found.without} without an estimate of their own")
-    if remarks:
-        note(drawn, "; ".join(remarks))
-    legend(drawn)
+    legend(drawn, remark="\n".join(remarks))
     return drawn
 
 
@@ -76,6 +73,7 @@ def _strip(found: Shrinkage, ax: Any) -> Axes:
     drawn.lines[-1].set_label("population")
     if few:
         drawn.set_yticks(at, short(frame["level"]))
+        drawn.set_ylim(-0.8, len(at) - 0.2)
     else:
         drawn.set_yticks([])
     describe(drawn, x=found.effects[0], y=found.group, title=TITLE)

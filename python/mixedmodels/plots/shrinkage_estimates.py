@@ -19,8 +19,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError
-from ..matrices.columns import names_given
-from ..matrices.factors import level_label
+from ..input_tables.columns import names_given
+from ..input_tables.factors import level_label
 from ..models.generalised import Generalised
 from ..models.rows import group_codes
 from .large import evenly_spaced

@@ -8,6 +8,7 @@ keep the style of their owner.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
@@ -44,6 +45,7 @@ __all__ = [
     "pyplot",
     "reference_line",
     "short",
+    "wrapped",
 ]
 
 BLACK, GREY = "#000000", "#7f7f7f"
@@ -57,6 +59,7 @@ LINE_STYLES = ("-", "--", "-.", ":")
 Size = tuple[float, float]  # inches
 Place = Literal["best", "upper left", "upper right", "lower left", "lower right"]
 SINGLE: Size = (6.4, 4.4)
+LETTER = 0.085  # inches: the width of a letter of a label, nearly
 TITLE_SIZE, LABEL_SIZE, TICK_SIZE, NOTE_SIZE = 12.0, 11.0, 10.0, 9.0
 
 
@@ -122,6 +125,8 @@ def panels(
     made = list(grid.flat[:count])
     for each in made:
         _dress(each)
+        if columns > 1:
+            each.locator_params(axis="x", nbins=4)  # numbers of many digits do not touch
     return made
 
 
@@ -151,15 +156,34 @@ def _dress(ax: Axes) -> None:
     ax.xaxis.label.set_fontsize(LABEL_SIZE)
     ax.yaxis.label.set_fontsize(LABEL_SIZE)
     ax.title.set_fontsize(TITLE_SIZE)
+    ax.ticklabel_format(useMathText=True)  # × 10⁻⁸, not 1e−8
 
 
 def describe(ax: Axes, *, x: str, y: str, title: str = "") -> None:
-    """Labels of both axes, and a title."""
-    ax.set_xlabel(x)
-    ax.set_ylabel(y)
+    """Labels of both axes, in as many lines as their lengths ask for, and a title."""
+    size = ax.bbox.size / ax.figure.dpi  # inches
+    ax.set_xlabel(wrapped(x, size[0]))
+    ax.set_ylabel(wrapped(y, size[1]))
     if title:
         # not set_title(title, fontsize=...): axes that were given keep their own size
         ax.set_title(title)
+
+
+def wrapped(text: str, inches: float) -> str:
+    """Text in lines as long as an axis: broken at spaces, else after "_", ".", ":" or ",".
+
+    >>> print(wrapped("mean of quality_of_life_after_a_year", inches=2.0))
+    mean of
+    quality_of_life_after_
+    a_year
+    """
+    most = max(int(inches / LETTER), 8)
+    lines = [""]
+    for piece in re.findall(r"[^ _.:,]*[ _.:,]*", text):
+        if lines[-1] and len(lines[-1] + piece.rstrip()) > most:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def reference_line(ax: Axes, *, x: float | None = None, y: float | None = None) -> None:
@@ -171,9 +195,12 @@ def reference_line(ax: Axes, *, x: float | None = None, y: float | None = None) 
         ax.axhline(y, **style)
 
 
-def identity_line(ax: Axes) -> None:
-    """The dashed line y = x, behind what is drawn."""
-    ax.axline((0, 0), slope=1, color=GREY, linewidth=1.2, linestyle=(0, (5, 3)), zorder=1)
+def identity_line(ax: Axes, through: float = 0.0) -> None:
+    """The dashed line y = x, behind what is drawn; `through`: a value that both axes hold anyhow,
+    since the picture grows to hold it."""
+    ax.axline(
+        (through, through), slope=1, color=GREY, linewidth=1.2, linestyle=(0, (5, 3)), zorder=1
+    )
 
 
 def note(ax: Axes, text: str) -> None:
@@ -192,9 +219,12 @@ def note(ax: Axes, text: str) -> None:
     )
 
 
-def legend(ax: Axes, place: Place = "best") -> None:
-    """The legend of what is labelled, on a ground that lets points behind it shine through."""
-    ax.legend(loc=place, frameon=True, framealpha=0.8, edgecolor="none", fontsize=TICK_SIZE)
+def legend(ax: Axes, place: Place = "best", remark: str = "") -> None:
+    """The legend of what is labelled, on a ground that lets points behind it shine through; a
+    remark is its heading."""
+    made = ax.legend(loc=place, frameon=True, framealpha=0.8, edgecolor="none", fontsize=TICK_SIZE)
+    if remark:
+        made.set_title(remark, prop={"size": NOTE_SIZE})
 
 
 def density_colours() -> Colormap:
@@ -207,15 +237,35 @@ def density_colours() -> Colormap:
 
 def short(labels: Iterable[object], most: int = 24) -> list[str]:
     """Labels as strings of at most `most` characters; longer ones lose their middle, since names
-    often differ in their ends.
+    often differ in their ends, and interactions the middle of each factor. Different labels stay
+    different, if need be at the price of more characters.
 
     >>> short(["north", "hospital of district 12"], most=13)
     ['north', 'hospit…ict 12']
+    >>> short(["treatment of the old:baseline", "treatment of the young:baseline"], most=17)
+    ['trea…old:base…ine', 'trea…ung:base…ine']
+    >>> short(["the first of all", "the third of all"], most=9)
+    ['the fi…f all', 'the th…f all']
     """
     texts = [str(label) for label in labels]
+    found = [_abbreviated(text, most) for text in texts]
+    if len(set(found)) < len(set(texts)):
+        return short(texts, most + 1)
+    return found
+
+
+def _abbreviated(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    parts = text.split(":")
+    room = max((most + 1) // len(parts) - 1, 5)
+    return ":".join(part if len(part) <= room else _middle_left_out(part, room) for part in parts)
+
+
+def _middle_left_out(text: str, most: int) -> str:
     tail = (most - 1) // 2
     head = most - 1 - tail
-    return [t if len(t) <= most else f"{t[:head]}…{t[len(t) - tail :]}" for t in texts]
+    return f"{text[:head]}…{text[len(text) - tail :]}"
 
 
 def figure_of(axes: Sequence[Axes]) -> Figure:

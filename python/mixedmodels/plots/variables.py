@@ -10,13 +10,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError, DataError
+from ..input_tables.columns import Column, Table
+from ..input_tables.factors import level_label
 from ..marginal_means.reference_grid import Axis, named_columns, not_a_variable, reference_grid
-from ..matrices.columns import Column, Table
-from ..matrices.factors import level_label
 from ..models.generalised import Generalised
 from ..models.rows import kept_rows
+from .style import short
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from ..models.fitted import FittedModel
 
 __all__ = ["Predictor", "find_predictor", "grouping_factor", "response_label", "row_weights"]
@@ -31,12 +34,32 @@ class Predictor:
     name: str
     values: NDArray[Any]  # (nobs,) numbers, or labels of levels
     labels: tuple[str, ...] | None  # of a factor, in its order; None: a number
+    units_a_day: float | None = None  # of a date
 
     def at(self, values: Any) -> Array:
         """Where values stand on the axis: numbers at themselves, levels at 0, 1, ..."""
         if self.labels is None:
             return np.asarray(values, dtype=float)
         return pd.Index(self.labels).get_indexer(pd.Index(values)).astype(float)
+
+    def drawn_at(self, values: Any) -> NDArray[Any]:
+        """As `at`; dates as matplotlib reads them."""
+        if self.units_a_day is None:
+            return self.at(values)
+        seconds = self.at(values) / self.units_a_day * 86400.0
+        return (1e6 * seconds).round().astype("datetime64[us]")
+
+    def name_ticks(self, ax: Axes, most: int) -> None:
+        """Levels by their names, in at most so many characters each; dates without what their
+        neighbours say."""
+        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+        if self.labels is not None:
+            ax.set_xticks(range(len(self.labels)), short(self.labels, most))
+        if self.units_a_day is not None:
+            locator = AutoDateLocator(minticks=2, maxticks=6)
+            ax.xaxis.set_major_locator(locator)
+            ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
 
 
 def find_predictor(model: FittedModel, name: str | None, *, random: bool = False) -> Predictor:
@@ -85,7 +108,8 @@ def _default(model: FittedModel, columns: dict[str, Column]) -> str:
 
 def _predictor(model: FittedModel, column: Column, axis: Axis) -> Predictor:
     if not axis.is_factor:
-        return Predictor(column.name, kept_rows(model, column.numeric), None)
+        units = column.units_a_day if column.kind == "date" else None
+        return Predictor(column.name, kept_rows(model, column.numeric), None, units)
     labels = np.array([level_label(value) for value in axis.values], dtype=object)
     assert axis.codes is not None
     return Predictor(column.name, labels[axis.codes], tuple(labels))

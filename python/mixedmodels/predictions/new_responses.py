@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..formulas.evaluate import Evaluator
 from ..formulas.expression import Call, Expression
-from ..matrices.columns import Table
-from ..matrices.factors import show
+from ..input_tables.columns import Table
+from ..input_tables.factors import show
 from ..matrices.model_frame import named_expression
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..formulas.evaluate import Evaluator
+from ..input_tables.columns import Table
 from ..lazy import lazy
-from ..matrices.columns import Table
 from ..matrices.model_spec import new_group
 from ..models.rows import group_codes
 from .joint import Effects, SolvedJoint, own_effects

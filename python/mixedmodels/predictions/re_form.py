@@ -15,7 +15,7 @@ from ..formulas.transforms import Matrix
 from ..matrices.coding import ColumnPlan, plan_matrix
 
 if TYPE_CHECKING:
-    from ..matrices.factors import Factor
+    from ..input_tables.factors import Factor
     from ..matrices.model_spec import ModelSpec, RandomPlan
     from ..models.fitted import FittedModel
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..diagnostics.leverage import distances, sigma_without, standardised
 from ..errors import DataError
 from ..formulas.variables_used import names_used
-from ..matrices.columns import Table
+from ..input_tables.columns import Table
 from ..models.generalised import Generalised
 from ..models.rows import linear_part
 

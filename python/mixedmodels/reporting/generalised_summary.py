@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from .document import Block, Document, Formula, Heading, Notes, Paragraph
+from ..printing.document import Block, Document, Formula, Heading, Notes, Paragraph
+from ..printing.text import decimals
 from .summary import MixedSummary
 from .summary_parts import (
     DIGITS,
@@ -17,7 +18,6 @@ from .summary_parts import (
     quantiles_cells,
     quantiles_text,
 )
-from .text import decimals
 
 __all__ = ["GeneralizedMixedSummary", "GeneralizedSummary"]
 

@@ -18,9 +18,9 @@ from ..inference.lrt import require_same_data
 from ..models.fitted import FittedModel
 from ..models.mixed import Mixed
 from ..models.parameters import DISPERSION, scale_parameters
-from .document import Block, Cells, Document
+from ..printing.document import Block, Cells, Document
+from ..printing.text import LEGEND, decimals, p_values, right_table, stars
 from .maketables_protocol import statistics
-from .text import LEGEND, decimals, p_values, right_table, stars
 
 __all__ = ["ComparisonTable", "compare"]
 

@@ -25,7 +25,7 @@ from .report_words import intercept_is, slope_and_intercept
 if TYPE_CHECKING:
     from ..models.description import Description
     from ..models.varcorr import TermCovariance
-    from .tables import ResultTable
+    from ..printing.tables import ResultTable
 
 __all__ = ["report"]
 

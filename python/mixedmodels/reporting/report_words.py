@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..matrices.model_spec import ModelSpec
     from ..models.fitted import FittedModel
     from ..models.model import LinearMixedModel
-    from .tables import ResultTable
+    from ..printing.tables import ResultTable
 
 __all__ = ["intercept_is", "slope_and_intercept"]
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ..models.varcorr import VarCorr
-from .document import Block, Document, Formula, Heading, Notes, Paragraph
+from ..printing.document import Block, Document, Formula, Heading, Notes, Paragraph
+from ..printing.text import decimals, p_values
 from .summary_parts import (
     DIGITS,
     call_text,
@@ -24,7 +25,6 @@ from .summary_parts import (
     random_effects_cells,
     random_effects_text,
 )
-from .text import decimals, p_values
 
 __all__ = ["LinearMixedSummary", "LinearSummary", "MixedSummary"]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ..models.varcorr import TermCovariance, VarCorr
-from .document import Block, Cells, Heading
-from .text import (
+from ..printing.document import Block, Cells, Heading
+from ..printing.text import (
     LEGEND,
     abbreviate,
     decimals,

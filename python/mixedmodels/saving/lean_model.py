@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..input_tables.no_rows import NoRows
 from ..matrices.model_matrix import ModelMatrices, TermInfo, term_infos
 from ..matrices.model_spec import ModelSpec
-from ..matrices.no_rows import NoRows
 from ..models.generalised import Generalised
 from ..models.mixed import Mixed
 from ..models.model import LinearModel

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..matrices.factors import Factor
+from ..input_tables.factors import Factor
 from ..matrices.model_matrix import ModelMatrices, from_arrays
 from .codec import ArrayOf
 from .container import refuse

@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ArgumentError
 from ..families import FAMILIES, Family
-from ..matrices.columns import Table
+from ..input_tables.columns import Table
+from ..input_tables.no_rows import NoRows
 from ..matrices.model_frame import NA_ACTIONS
-from ..matrices.no_rows import NoRows
 from ..models.call import Call, check_threads
 from ..models.control import Control
 from .codec import ArrayOf

@@ -25,9 +25,9 @@ from ..errors import (
 )
 from ..formulas.formula import parse
 from ..formulas.variables_used import names_used
-from ..matrices.columns import Table
+from ..input_tables.columns import Table
+from ..input_tables.no_rows import NoRows
 from ..matrices.model_matrix import ModelMatrices
-from ..matrices.no_rows import NoRows
 from ..models.call import Call, revive
 from ..models.generalised_model import GeneralizedLinearMixedModel, GeneralizedLinearModel
 from ..models.model import LinearMixedModel, LinearModel

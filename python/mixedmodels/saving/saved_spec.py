@@ -19,7 +19,7 @@ from ..formulas.contrasts import Contrast, contrast_from
 from ..formulas.expression import parse_expression
 from ..formulas.formula import parse
 from ..formulas.transforms import MAX_COLUMNS, Matrix
-from ..matrices.factors import Factor
+from ..input_tables.factors import Factor
 from ..matrices.model_matrix import plan_spec
 from ..matrices.model_spec import ModelSpec
 from .codec import ArrayOf

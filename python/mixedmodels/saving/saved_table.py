@@ -16,8 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..matrices.columns import Column, Table
-from ..matrices.factors import Factor
+from ..input_tables.columns import Column, Table
+from ..input_tables.factors import Factor
 from .codec import ArrayOf
 from .container import refuse
 from .saved_levels import Numbers, SavedLevels, load_levels, save_levels

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from .. import errors
 from ..errors import MixedModelsError
-from ..matrices.columns import MAX_MAGNITUDE
-from ..matrices.no_rows import NoRows
+from ..input_tables.columns import MAX_MAGNITUDE
+from ..input_tables.no_rows import NoRows
 from .codec import ArrayOf
 from .container import refuse
 

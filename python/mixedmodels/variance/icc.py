@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..inference.bootstrap_intervals import interval_text, percentile_intervals
 from ..models.rows import group_codes
-from ..reporting.document import PrintedDocument
+from ..printing.document import PrintedDocument
 from .residual_variance import ResidualVariance
 from .variance_parts import VarianceParts
 

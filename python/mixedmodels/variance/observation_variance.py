@@ -29,7 +29,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..inference.distributions import trigamma
-from ..matrices.columns import closest
+from ..input_tables.columns import closest
 
 if TYPE_CHECKING:
     from .. import _core

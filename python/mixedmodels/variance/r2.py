@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ..inference.bootstrap_intervals import interval_text, percentile_intervals
-from ..reporting.document import PrintedDocument
+from ..printing.document import PrintedDocument
 from .residual_variance import ResidualVariance
 
 if TYPE_CHECKING:

@@ -113,14 +113,19 @@ class Column:
         except Exception as error:  # every data frame library raises types of its own
             raise DataError(f"column '{self.name}' cannot be read as numbers: {error}") from error
 
+    @property
+    def units_a_day(self) -> float:
+        """How many of a date column's numbers are a day: 1 for dates, 86,400 for times."""
+        is_date = type(self._series.dtype).__name__ == "Date" or (
+            len(self._objects) > 0 and pd.api.types.infer_dtype(self._objects) == "date"
+        )
+        return 1.0 if is_date else 86400.0
+
     def _seconds(self) -> NDArray[np.float64]:
         """R's numbers: days since 1970 for dates, seconds for times."""
         stamps = pd.to_datetime(pd.Series(self._series.to_list()), utc=True)
         seconds = (stamps - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy(dtype=np.float64)
-        is_date = type(self._series.dtype).__name__ == "Date" or (
-            len(self._objects) > 0 and pd.api.types.infer_dtype(self._objects) == "date"
-        )
-        return np.asarray(seconds / 86400.0 if is_date else seconds, dtype=np.float64)
+        return np.asarray(seconds * self.units_a_day / 86400.0, dtype=np.float64)
 
     @lazy
     def factor(self) -> Factor:

@@ -1,0 +1,1 @@
+"""The caller's table: its columns as numbers or factors, whichever library it is of."""
