@@ -119,6 +119,15 @@ def _is_ours(package: str | None) -> bool:
     return (package or "").partition(".")[0] == __package__
 
 
+def closest(name: str, names: list[str] | tuple[str, ...]) -> str:
+    """ "; did you mean 'days'?" where a name is near, else nothing."""
+    import difflib
+
+    folded = {n.casefold(): n for n in reversed(names)}
+    found = difflib.get_close_matches(name.casefold(), list(folded), n=1, cutoff=0.6)
+    return f"; did you mean '{folded[found[0]]}'?" if found else ""
+
+
 _WIDTH = 76
 
 

@@ -18,8 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from .errors import ArgumentError
-from .input_tables.columns import closest
+from .errors import ArgumentError, closest
 
 if TYPE_CHECKING:
     from . import _core

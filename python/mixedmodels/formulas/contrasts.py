@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..errors import DataError, FormulaError
-from ..input_tables.columns import closest
+from ..errors import DataError, FormulaError, closest
 from ..input_tables.factors import Factor, level_label
 
 if TYPE_CHECKING:

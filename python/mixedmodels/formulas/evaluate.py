@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from ..errors import ArgumentError, DataError, FormulaError, MixedModelsError
-from ..input_tables.columns import Column, Table, closest, missing_column
+from ..errors import ArgumentError, DataError, FormulaError, MixedModelsError, closest
+from ..input_tables.columns import Column, Table, missing_column
 from ..input_tables.factors import Factor, factorise, level_label, show
 from .contrasts import contrast_named
 from .expression import Binary, Call, Constant, Expression, Name, Node, Sequence, Unary
@@ -47,8 +47,8 @@ def _same_everywhere(expression: Expression) -> str:
 class Evaluator(FactorFunctions):
     """Evaluates expressions of one formula on one table.
 
-    `state` holds what stateful functions learnt, by call; empty for the model's own data, filled
-    for new data.
+    `state` holds what stateful functions learnt, by call, and the unit of a column of dates, by its
+    name; empty for the model's own data, filled for new data.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Evaluator(FactorFunctions):
         value = self._checked(expression)
         if isinstance(value, Column):
             is_factor = value.kind in ("text", "category", "boolean")
-            value = value.factor if is_factor else value.numeric
+            value = value.factor if is_factor else self._numeric(value)
         if isinstance(value, np.ndarray):
             return Matrix((value,), ("",))
         if isinstance(value, Matrix) and len(value.columns) == 1:
@@ -225,7 +225,7 @@ class Evaluator(FactorFunctions):
     def _array(self, value: Any, node: Node) -> Any:
         """A value as numbers: an array (n,) or a float; booleans count 0 and 1."""
         if isinstance(value, Column):
-            return value.numeric
+            return self._numeric(value)
         if isinstance(value, Factor) and is_boolean(value):
             return np.array([0.0, 1.0, np.nan])[value.codes]
         if isinstance(value, Matrix) and len(value.columns) == 1:
@@ -234,6 +234,20 @@ class Evaluator(FactorFunctions):
             return value if isinstance(value, np.ndarray) else float(value)
         words = "a factor" if isinstance(value, Factor) else "not a number"
         self._fail(f"this is {words}; expected numbers", node.position)
+
+    def _numeric(self, column: Column) -> Array:
+        """A column as numbers; dates and times in the unit that the model's own data had."""
+        if column.kind != "date":
+            return column.numeric
+        if not self.is_new_data:
+            self.state[column.name] = {"units_a_day": column.units_a_day}
+        own = self.state.get(column.name, {}).get("units_a_day")
+        if own is None:
+            raise DataError(
+                f"column '{column.name}' holds dates in the new data; the model was fitted with "
+                "numbers. Convert the dates to the same numbers"
+            )
+        return column.numeric * (own / column.units_a_day)
 
     # --- calls ---
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, closest
 from ..formulas.formula import Terms
-from ..input_tables.columns import closest, names_given
+from ..input_tables.columns import names_given
 from ..models.submodels import Submodels, convergence_notes, droppable, without
 from ..printing.tables import ResultTable
 from .lrt import LikelihoodRatio, by_ml, likelihood_ratio

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import ArgumentError, DataError
-from ..input_tables.columns import closest
+from ..errors import ArgumentError, DataError, closest
 from ..printing.tables import ResultTable
 from .coefficients import tested_columns
 from .ddf import FTest, describe, f_test, resolve, t_tests

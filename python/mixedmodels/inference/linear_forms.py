@@ -20,8 +20,7 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FormulaError
-from ..input_tables.columns import closest
+from ..errors import FormulaError, closest
 
 __all__ = ["linear_form"]
 

@@ -6,14 +6,13 @@ already) or a factor, when a formula asks for one of them.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from ..errors import ArgumentError, DataError
+from ..errors import ArgumentError, DataError, closest
 from ..lazy import lazy
 from .factors import Factor, factorise
 from .no_rows import NoRows
@@ -21,7 +20,7 @@ from .no_rows import NoRows
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Column", "Table", "check_magnitude", "closest", "names_given"]
+__all__ = ["Column", "Table", "check_magnitude", "names_given"]
 
 
 # Squares of squares must neither overflow nor vanish: variances of products of two columns.
@@ -38,13 +37,6 @@ def check_magnitude(name: str, column: NDArray[np.float64]) -> None:
             f"the largest absolute value of '{name}' is {largest:.3g}; expected between "
             f"{1 / MAX_MAGNITUDE:g} and {MAX_MAGNITUDE:g}. Give it in another unit"
         )
-
-
-def closest(name: str, names: list[str] | tuple[str, ...]) -> str:
-    """ "; did you mean 'days'?" where a name is near, else nothing."""
-    folded = {n.casefold(): n for n in reversed(names)}
-    found = difflib.get_close_matches(name.casefold(), list(folded), n=1, cutoff=0.6)
-    return f"; did you mean '{folded[found[0]]}'?" if found else ""
 
 
 def names_given(value: Any, argument: str, what: str = "a name or a list of names") -> list[str]:

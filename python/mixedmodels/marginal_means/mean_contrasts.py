@@ -17,8 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import ArgumentError
-from ..input_tables.columns import closest
+from ..errors import ArgumentError, closest
 
 __all__ = ["METHODS", "contrast_coefficients"]
 

@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import ArgumentError, DataError
+from ..errors import ArgumentError, DataError, closest
 from ..formulas.evaluate import Evaluator
 from ..formulas.expression import Call, Expression, Name, Node, walk
 from ..formulas.transforms import FACTOR_FUNCTIONS
-from ..input_tables.columns import Column, Table, closest
+from ..input_tables.columns import Column, Table
 from ..input_tables.factors import level_label
 from ..matrices.model_frame import given_numbers
 

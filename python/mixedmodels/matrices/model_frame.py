@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..errors import DataError, MissingDataWarning, warn
+from ..errors import DataError, MissingDataWarning, closest, warn
 from ..formulas.evaluate import Evaluator
 from ..formulas.expression import Expression, column_expression, parse_expression
 from ..formulas.formula import Formula
 from ..formulas.transforms import Matrix
-from ..input_tables.columns import Table, check_magnitude, closest
+from ..input_tables.columns import Table, check_magnitude
 from ..input_tables.factors import Factor, show
 from ..lazy import lazy
 from .response import Response, ResponseReader, evaluate_response

@@ -16,8 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import ArgumentError
-from ..input_tables.columns import closest
+from ..errors import ArgumentError, closest
 from ..models.varcorr import VarCorr, templates
 
 if TYPE_CHECKING:

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, closest
 from ..inference.distributions import check_level, normal_quantile
-from ..input_tables.columns import closest
 from ..models.mixed import Mixed
 from .bands import Band, normal_band, normal_scores, order_statistics
 

@@ -27,9 +27,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, closest
 from ..inference.distributions import trigamma
-from ..input_tables.columns import closest
 
 if TYPE_CHECKING:
     from .. import _core
