@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -153,6 +154,28 @@ def test_an_unknown_category_is_named() -> None:
     m = clinic.three_levels()
     with pytest.raises(mm.DataError, match=r"level 'placebo' of 'treatment'.*control, therapy"):
         m.predict(clinic.visits().head(2).assign(treatment="placebo"))
+
+
+def test_dates_and_times_are_one_scale() -> None:
+    """A date counts days and a time seconds: the model's own unit is kept."""
+    days = pd.date_range("2020-01-01", periods=60)
+    y = np.arange(60.0) + np.tile([0.0, 3.0, -2.0, 1.0], 15)
+    times = pd.DataFrame({"y": y, "day": days, "g": np.arange(60) % 6})
+    dates = times.assign(day=days.date)
+    by_time = mm.lm("y ~ day + g", times)
+    by_date = mm.lm("y ~ day + g", dates)
+    for table in (times, dates):
+        for model in (by_time, by_date, pickle.loads(pickle.dumps(by_date))):
+            np.testing.assert_allclose(model.predict(table), by_time.fitted, rtol=1e-7)
+    at = {"day": [pd.Timestamp("2020-01-05")]}
+    means = [model.emmeans("day", at=at).to_frame()["emmean"] for model in (by_time, by_date)]
+    np.testing.assert_allclose(*means, rtol=1e-7)
+
+
+def test_dates_are_not_numbers(m: Any) -> None:
+    dates = pd.DataFrame({"therapy_sessions": pd.date_range("2020", periods=2), "clinic": "1"})
+    with pytest.raises(mm.DataError, match=r"'therapy_sessions' holds dates.*fitted with numbers"):
+        m.predict(dates)
 
 
 def test_an_offset_that_is_missing() -> None:

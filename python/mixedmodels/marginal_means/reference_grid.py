@@ -228,8 +228,7 @@ def _numbers(column: Column, wanted: list[Any]) -> NDArray[Any]:
     """Values of a covariate; dates count as the numbers that the model has for them."""
     dates = column.kind == "date" and not all(isinstance(value, Real) for value in wanted)
     try:
-        given = Table({"at": pd.to_datetime(wanted)}).column("at").numeric if dates else wanted
-        values = np.asarray(given, dtype=np.float64)
+        values = _in_units_of(column, wanted) if dates else np.asarray(wanted, dtype=np.float64)
     except (TypeError, ValueError):
         values = np.array([np.nan])
     if not np.isfinite(values).all():
@@ -238,6 +237,12 @@ def _numbers(column: Column, wanted: list[Any]) -> NDArray[Any]:
         )
     whole = np.all(values == np.round(values)) and np.abs(values).max() < 2**53
     return values.astype(np.int64) if whole else values
+
+
+def _in_units_of(column: Column, dates: list[Any]) -> NDArray[np.float64]:
+    """Dates and times as the numbers that they are in the column."""
+    given = Table({"at": pd.to_datetime(dates)}).column("at")
+    return given.numeric * (column.units_a_day / given.units_a_day)
 
 
 def _factor_axis(column: Column, rows: NDArray[Any] | None, wanted: list[Any] | None) -> Axis:
