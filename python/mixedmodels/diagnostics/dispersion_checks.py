@@ -20,7 +20,6 @@ __all__ = [
     "Overdispersion",
     "ZeroInflation",
     "overdispersion",
-    "poisson_limit",
     "zero_inflation",
 ]
 
@@ -28,7 +27,6 @@ Array = NDArray[np.float64]
 
 FEW = 5.0  # expected events below which Pearson's χ² is rough
 TIGHT = 0.05  # p-value of a finding
-NO_EXCESS = 1e-5  # of the variance over the mean, relative: the family is the Poisson then
 
 
 class _Printed(Document):
@@ -239,18 +237,3 @@ def _test_of_zeros(model: Generalised, probability: Array, observed: int) -> flo
     spread = float((probability * (1 - probability)).sum()) - explained
     z = (observed - probability.sum()) / np.sqrt(max(spread, np.finfo(float).tiny))
     return float(t_two_sided(z, np.inf))
-
-
-def poisson_limit(model: Generalised) -> str:
-    """What to tell of a negative binomial whose estimate is the Poisson; empty elsewhere."""
-    if not model.family.estimates_shape or not model.family.is_discrete:
-        return ""
-    nb1 = model.family.name == "nb1"
-    excess = model.dispersion if nb1 else model._mean_fitted / model.dispersion
-    if excess > NO_EXCESS:
-        return ""
-    return (
-        f"the counts are not overdispersed: {'φ runs to 0' if nb1 else 'θ runs to infinity'}, "
-        "where the family is the Poisson. family='poisson' has the same estimates, with one "
-        "parameter fewer"
-    )

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Literal, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ArgumentError, ConvergenceError
+from ..errors import ArgumentError
+from ..models.spectrum import RANK, inverse, scaled_spectrum
 from .distributions import f_upper, t_two_sided
 
 if TYPE_CHECKING:
@@ -34,10 +35,8 @@ __all__ = [
     "TTests",
     "describe",
     "f_test",
-    "inverse",
     "parameter_variance",
     "resolve",
-    "scaled_spectrum",
     "t_tests",
 ]
 
@@ -52,7 +51,6 @@ NAMES = {
     "none": "no method (t values only)",
 }
 FEWEST = 2.0  # degrees of freedom at which the mean of F ceases to exist
-RANK = 1e-13  # eigenvalues below this share of the largest are zero
 ROUNDING = 1e-13  # of a sum, relative to its parts
 
 
@@ -296,23 +294,3 @@ def parameter_variance(model: Linear) -> Array:
     hessian[size, size] = 4 * m / sigma**2
     scale, values, vectors = scaled_spectrum(hessian)
     return 2 * inverse(scale, values, vectors)
-
-
-def scaled_spectrum(matrix: Array) -> tuple[Array, Array, Array]:
-    """Scales s, eigenvalues and eigenvectors of a symmetric matrix with its diagonal scaled to one:
-    what counts as zero then depends on no predictor's unit."""
-    scale = 1 / np.sqrt(np.maximum(np.abs(np.diag(matrix)), 1e-300))
-    scaled = matrix * np.outer(scale, scale)
-    if not np.isfinite(scaled).all():
-        raise ConvergenceError(
-            "the information on the variances has values that are not finite, so there are no "
-            "degrees of freedom: see m.convergence, or use ddf='asymptotic'"
-        )
-    values, vectors = np.linalg.eigh(scaled)
-    return scale, values, vectors
-
-
-def inverse(scale: Array, values: Array, vectors: Array) -> Array:
-    """The inverse of the matrix on the directions in which it is positive."""
-    inverse = np.where(values > RANK * values.max(), 1 / np.where(values == 0, 1, values), 0.0)
-    return np.asarray((vectors * inverse) @ vectors.T * np.outer(scale, scale))

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConvergenceError
-from .ddf import FEWEST, RANK, ROUNDING, inverse, scaled_spectrum
+from ..models.spectrum import RANK, inverse, scaled_spectrum
+from .ddf import FEWEST, ROUNDING
 
 if TYPE_CHECKING:
     from ..models.linear import Linear

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inference.ddf import inverse, scaled_spectrum
+from .spectrum import inverse, scaled_spectrum
 
 __all__ = ["joint_covariance", "not_positive", "square_root"]
 

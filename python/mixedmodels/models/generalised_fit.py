@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
-from ..diagnostics.dispersion_checks import poisson_limit
 from ..errors import ArgumentError, ConvergenceError, DataError, SingularFitWarning, warn
 from ..families import Criterion, Family, criterion_of, family_of
 from ..formulas.formula import parse
@@ -19,6 +18,7 @@ from .control import Control, settings_or_default
 from .convergence import warn_about_fit
 from .fit import NaAction, check_groups, refuse_random, require_random
 from .generalised_model import GeneralizedLinearMixedModel, GeneralizedLinearModel
+from .poisson_limit import poisson_limit
 from .progress import Callback
 from .separation import ADVICE, separation_in, warn_about_separation
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..diagnostics.dispersion_checks import poisson_limit
 from ..inference.ddf import resolve
+from ..models.poisson_limit import poisson_limit
 from .generalised_summary import GeneralizedMixedSummary, GeneralizedSummary
 from .summarize import (
     coefficient_table,
