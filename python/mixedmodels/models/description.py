@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from ..reporting.maketables_protocol import MakeTables
 from .diagnosis import Diagnosis
+from .maketables_protocol import MakeTables
 
 if TYPE_CHECKING:
     from ..plots import Plots

@@ -16,11 +16,11 @@ from ..inference.coefficients import coefficients
 from ..inference.distributions import check_level
 from ..inference.lrt import require_same_data
 from ..models.fitted import FittedModel
+from ..models.maketables_protocol import statistics
 from ..models.mixed import Mixed
 from ..models.parameters import DISPERSION, scale_parameters
 from ..printing.document import Block, Cells, Document
 from ..printing.text import LEGEND, decimals, p_values, right_table, stars
-from .maketables_protocol import statistics
 
 __all__ = ["ComparisonTable", "compare"]
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pandas as pd
 
 if TYPE_CHECKING:
-    from ..models.description import Description
-    from ..models.fitted import FittedModel
+    from .description import Description
+    from .fitted import FittedModel
 
 __all__ = ["MakeTables", "statistics"]
 
