@@ -437,7 +437,7 @@ def test_new_levels() -> None:
         spec.new_arguments(DATA.iloc[:2].assign(h="v", s="p"))
     with pytest.raises(DataError, match="level 'zz' of 'f'"):
         spec.new_arguments(DATA.iloc[:2].assign(f="zz"), allow_new_levels=True)
-    with pytest.raises(DataError, match=r"level '3' of 'g'.*\(a str where the model has"):
+    with pytest.raises(DataError, match=r"level '3' of 'g'.*\(of type str; the model has"):
         spec.new_arguments(DATA.iloc[:2].assign(g="3"))
 
 

@@ -30,7 +30,7 @@ LME4: dict[Any, list[float]] = {
         44.2965317053029,
     ],
 }
-POPULATION = ["NA", "~0", False, float("nan")]
+POPULATION = ["NA", "~0", False, float("nan"), pd.NA]
 
 
 @pytest.fixture
@@ -90,6 +90,11 @@ def test_one_of_two_groups() -> None:
     np.testing.assert_allclose(
         m.predict(new, "~ (1 | clinic)"), m.predict(new, "NA") + effects, rtol=1e-10
     )
+
+
+def test_ordinary_regressions_have_no_random_effects_to_name() -> None:
+    with pytest.raises(mm.FormulaError, match="the model has no random effects"):
+        mm.lm("anxiety ~ 1", clinic.data()).predict(re_form="~ (1 | clinic)")
 
 
 def test_ordinary_regression() -> None:
@@ -176,6 +181,12 @@ def test_dates_are_not_numbers(m: Any) -> None:
     dates = pd.DataFrame({"therapy_sessions": pd.date_range("2020", periods=2), "clinic": "1"})
     with pytest.raises(mm.DataError, match=r"'therapy_sessions' holds dates.*fitted with numbers"):
         m.predict(dates)
+
+
+def test_an_infinite_offset() -> None:
+    m = mm.lm("y ~ x + offset(o)", {"x": [0.0, 1, 2, 3], "y": [1.0, 3, 2, 4], "o": [0, 1, 0, 1]})
+    with pytest.raises(mm.DataError, match="'offset' is infinite in row 1"):
+        m.predict({"x": [1, 1], "o": [0, np.inf]})
 
 
 def test_an_offset_that_is_missing() -> None:

@@ -160,6 +160,16 @@ def test_new_rows_with_missing_values(sleepstudy):
     assert y.isna().all(axis=1).tolist() == [False, True]
 
 
+def test_new_rows_with_missing_numbers_of_trials():
+    data = load("cbpp")
+    m = mm.glmer(
+        "cbind(incidence, size - incidence) ~ period + (1 | herd)", data, family="binomial"
+    )
+    new = data.head(3).astype({"size": float})
+    new.loc[new.index[1], "size"] = np.nan
+    assert m.simulate(2, newdata=new).isna().all(axis=1).tolist() == [False, True, False]
+
+
 def test_a_new_group_whose_effects_are_kept(sleepstudy):
     new = {"Days": [1.0], "Subject": ["x"]}
     with pytest.raises(mm.DataError, match="level 'x' of 'Subject'"):

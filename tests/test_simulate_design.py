@@ -191,6 +191,10 @@ WRONG = {
     "expected a list of its values": {"predictors": {"treatment": "drug", "week": [0]}},
     "predictors are missing": {"predictors": None},
     "seed is -1": {"seed": -1},
+    "groups is 40; expected a dict": {"groups": 40},
+    "between is 'patient'; expected a dict": {"between": "patient"},
+    "sd is 8; expected a dict": {"sd": 8},
+    "cor is 0.3; expected a dict": {"cor": 0.3},
 }
 
 

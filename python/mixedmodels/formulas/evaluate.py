@@ -247,7 +247,7 @@ class Evaluator(FactorFunctions):
                 f"column '{column.name}' holds dates in the new data; the model was fitted with "
                 "numbers. Convert the dates to the same numbers"
             )
-        return column.numeric * (own / column.units_a_day)
+        return np.asarray(column.numeric * (own / column.units_a_day))
 
     # --- calls ---
 

@@ -29,12 +29,12 @@ __all__ = [
 Array = NDArray[np.float64]
 
 
-def check_level(level: float) -> None:
-    """Refuse a coverage that is not between 0 and 1."""
+def check_level(
+    level: float, argument: str = "level", what: str = "a coverage between 0 and 1, such as 0.95"
+) -> None:
+    """Refuse what is not between 0 and 1."""
     if not (isinstance(level, Real) and 0 < float(level) < 1):
-        raise ArgumentError(
-            f"level is {level!r}; expected a coverage between 0 and 1, such as 0.95"
-        )
+        raise ArgumentError(f"{argument} is {level!r}; expected {what}")
 
 
 def binomial_interval(successes: int, trials: int, level: float) -> tuple[float, float]:

@@ -183,7 +183,11 @@ class ModelSpec:
                 "the model's offset was given as numbers, so it is not known for new data; fit "
                 "with offset='column' or offset(column) in the formula"
             )
-        return np.sum(parts, axis=0) if parts else None
+        if not parts:
+            return None
+        offset = np.asarray(np.sum(parts, axis=0))
+        _refuse_infinite("offset", Matrix((offset,), ("",)), evaluator.table)
+        return offset
 
 
 def new_group(plan: RandomPlan, evaluator: Evaluator) -> Factor:
@@ -247,7 +251,7 @@ def _new_level(name: str, level: Any, levels: pd.Index[Any]) -> str:
     more = ", ..." if len(levels) > 8 else ""
     hint = ""
     if level_label(level) in {level_label(known) for known in levels}:
-        hint = f" (a {type(level).__name__} where the model has {type(levels[0]).__name__})"
+        hint = f" (of type {type(level).__name__}; the model has {type(levels[0]).__name__})"
     return (
         f"level {show(level)} of '{name}' is not among the levels the model was fitted with: "
         f"{known}{more}{hint}"

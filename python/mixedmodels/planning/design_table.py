@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import ArgumentError, closest
 
-__all__ = ["Recipe", "Rows", "check_counts"]
+__all__ = ["Recipe", "Rows", "as_dict", "check_counts"]
 
 Positions = NDArray[np.intp]
 
@@ -46,7 +46,8 @@ class Recipe:
         per_group: int,
     ) -> Recipe:
         """The same from what a caller gave, checked."""
-        groups, between = dict(groups or {}), dict(between or {})
+        groups = as_dict(groups, "groups", "{'patient': 40}")
+        between = as_dict(between, "between", "{'treatment': 'patient'}")
         check_counts({**groups, "per_group": per_group})
         values = {str(name): _values(str(name), given) for name, given in predictors.items()}
         names = [key.split("/")[-1] for key in groups]
@@ -160,11 +161,19 @@ class Rows:
         return extended
 
 
+def as_dict(given: Any, argument: str, example: str) -> dict[Any, Any]:
+    """A mapping as a dict, nothing as an empty one; refuses anything else."""
+    if given is not None and not isinstance(given, Mapping):
+        raise ArgumentError(f"{argument} is {given!r}; expected a dict, as {example}")
+    return dict(given or {})
+
+
 def check_counts(counts: Mapping[str, Any]) -> None:
     """Refuse numbers of groups or rows that are not whole numbers of at least 1."""
     for name, count in counts.items():
         if not isinstance(count, Integral) or isinstance(count, bool) or count < 1:
-            raise ArgumentError(f"{name} is {count!r}; expected a whole number of at least 1")
+            plain = count.item() if isinstance(count, np.generic) else count
+            raise ArgumentError(f"{name} is {plain!r}; expected a whole number of at least 1")
 
 
 def _check_path(key: str, names: list[str], predictors: Mapping[str, Any]) -> None:

@@ -25,7 +25,7 @@ from ..models.refits import RUNAWAY
 from ..models.replicates import check_replicates, chunks
 from ..printing.document import Block, Document
 from ..printing.tables import ResultTable
-from .design_table import check_counts
+from .design_table import as_dict, check_counts
 from .planned_design import simulate_design
 from .power_tests import Outcomes, Trial
 from .simulated_design import SimulatedDesign
@@ -221,7 +221,7 @@ def power(
     effects = names_given(effect, "effect")
     check_replicates(nsim, seed)
     check_threads(n_threads)
-    check_level(alpha)
+    check_level(alpha, "alpha", "a level of significance between 0 and 1, such as 0.05")
     settings = _settings(over)
     threads = n_threads or planned._call.n_threads or _default_threads()
     run = _Run(effects, test, int(nsim), int(seed), float(alpha), threads, progress)
@@ -315,13 +315,11 @@ def _planned(design: Any, seed: int) -> SimulatedDesign:
 
 def _settings(over: Any) -> list[Setting]:
     """All combinations; the first name varies slowest."""
-    if not isinstance(over or {}, Mapping):
-        raise ArgumentError(
-            f"over is {over!r}; expected a dict such as {{'patient': [10, 20, 40]}}"
-        )
     lists: dict[str, list[int]] = {}
-    for name, counts in (over or {}).items():
+    for name, counts in as_dict(over, "over", "{'patient': [10, 20, 40]}").items():
         lists[name] = list(np.atleast_1d(counts))
+        if not lists[name]:
+            raise ArgumentError(f"over['{name}'] is empty; give at least one number")
         for count in lists[name]:
             check_counts({f"over['{name}']": count})
     return [

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ArgumentError, closest
 from ..models.varcorr import VarCorr, templates
+from .design_table import as_dict
 
 if TYPE_CHECKING:
     from ..families import Family
@@ -97,7 +98,8 @@ def roots_from_sd(
     sd: Mapping[str, Any] | None, cor: Mapping[str, Any] | None, terms: Sequence[TermInfo]
 ) -> dict[TermKey, Array]:
     """R of every term from standard deviations and correlations by group."""
-    sd, cor = dict(sd or {}), dict(cor or {})
+    sd = as_dict(sd, "sd", "{'patient': {'(Intercept)': 1.0}}")
+    cor = as_dict(cor, "cor", "{'patient': 0.3}")
     groups = list(dict.fromkeys(term.group for term in terms))
     for argument, given in (("sd", sd), ("cor", cor)):
         for key in given:

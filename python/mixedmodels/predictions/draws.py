@@ -71,7 +71,8 @@ def response_noise(
     sigma: float,
     dispersion: float,
 ) -> Noise:
-    """Draws of the response at a linear predictor; NaN where the family has no such mean.
+    """Draws of the response at a linear predictor; NaN where the family has no such mean, or a
+    weight or number of trials is missing.
 
     Parameters
     ----------
@@ -92,7 +93,7 @@ def response_noise(
 
     def noise(random: np.random.Generator, eta: Array) -> Array:
         mean = np.asarray(kernel.mean(eta))
-        possible = np.isfinite(mean) & (mean >= low) & (mean <= high)
+        possible = np.isfinite(mean) & (mean >= low) & (mean <= high) & np.isfinite(size)
         response = np.full(len(eta), np.nan)
         response[possible] = draw(random, mean[possible], size[possible], scale)
         return response

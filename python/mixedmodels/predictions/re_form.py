@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError, DataError, FormulaError
@@ -41,7 +42,7 @@ def effects_named(model: FittedModel, re_form: Any) -> list[Mask]:
     terms = model._matrices.terms
     if re_form is None:
         return [np.ones(len(term.columns), dtype=bool) for term in terms]
-    if re_form is False or (isinstance(re_form, float) and math.isnan(re_form)):
+    if re_form is False or re_form is pd.NA or (isinstance(re_form, float) and math.isnan(re_form)):
         return [np.zeros(len(term.columns), dtype=bool) for term in terms]
     if not isinstance(re_form, str):
         raise ArgumentError(
@@ -75,9 +76,11 @@ def _terms(re_form: str, own: Sequence[RandomTerm]) -> tuple[RandomTerm, ...]:
     named = parse(re_form if "~" in re_form else f"~ {re_form}").random
     if not named:
         raise FormulaError("re_form has no term such as (1 | g)", re_form)
+    if not own:
+        raise FormulaError("re_form: the model has no random effects", re_form)
     for term in named:
         if not any(_same_group(term, other) for other in own):
-            known = ", ".join(dict.fromkeys(other.group_name for other in own)) or "nothing"
+            known = ", ".join(dict.fromkeys(other.group_name for other in own))
             raise FormulaError(
                 f"re_form: the model has no random effects by '{term.group_name}'; it has them by "
                 f"{known}",
