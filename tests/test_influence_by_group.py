@@ -198,6 +198,7 @@ def test_a_group_that_determines_a_coefficient() -> None:
         assert "do not determine every coefficient" in found.messages["3"]
         assert found.mdffits.isna().sum() == found.covratio.isna().sum() == 1
         assert "NaN: without 3." in str(found)
+        assert all(text is None for text in found.messages.drop("3"))
 
 
 def test_arguments() -> None:

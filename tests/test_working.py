@@ -63,6 +63,33 @@ def test_leverages_by_observed_information_are_those_of_the_working_model() -> N
     np.testing.assert_array_equal(m.hatvalues, working_fit(m).leverages())
 
 
+def test_a_mean_at_its_limit_has_no_weight() -> None:
+    """Where μ rounds to 1 the variance is zero before the slope is: their ratio says ∞."""
+    x = np.linspace(-1.0, 1.0, 40)
+    y = np.where(np.abs(x) < 0.1, np.arange(40) % 2, x > 0).astype(float)
+    data = {"y": [*y, 1.0], "x": [*x, 30.0], "g": np.arange(41) % 5}
+    m = separated("y ~ x + (1 | g)", data, link="probit")
+    assert m.fitted.iloc[-1] == 1
+    assert working_weights(m)[-1] < 1e-100
+    assert np.isfinite(m.influence("g", "fast").cooks_distance).all()
+
+
+def test_too_few_rows_with_a_weight() -> None:
+    x = np.linspace(-5.0, 5.0, 40)
+    m = separated("y ~ x + (1 | g)", {"y": (x > 0).astype(float), "x": x, "g": np.arange(40) % 5})
+    with pytest.raises(mm.ConvergenceError, match="look for separation"):
+        m.influence("g", "fast")
+    found = m.check()
+    assert "influence of g" in {skipped.name for skipped in found.skipped}
+    assert "separation" in {check.name for check in found.problems}
+
+
+def separated(formula: str, data: dict[str, Any], **settings: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return mm.glmer(formula, data, family="binomial", **settings)
+
+
 def test_a_linear_model_is_its_own() -> None:
     m = clinic.fit(clinic.INTERCEPTS)
     assert working_fit(m) is m._fit

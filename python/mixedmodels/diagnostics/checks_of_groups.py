@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ConvergenceError
 from ..input_tables.factors import level_label
 from ..models.convergence import term_label
 from ..models.generalised import Generalised
@@ -143,7 +143,7 @@ def influential_groups(model: FittedModel) -> list[Check | Skipped]:
     for group in dict.fromkeys(term.group for term in terms):
         try:
             found = influence(model, group, "fast")
-        except ArgumentError as error:
+        except (ArgumentError, ConvergenceError) as error:
             checks.append(Skipped(f"influence of {group}", str(error)))
         else:
             checks.append(_influence(group, found))

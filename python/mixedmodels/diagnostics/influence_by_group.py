@@ -207,7 +207,7 @@ def _tables(
         "mdffits": found.reduced_length / rank,
         "covratio": found.covratio,
         "singular": found.singular,
-        "messages": np.array(found.messages, dtype=object),
+        "messages": pd.Series(found.messages, index=labels, dtype=object),  # None stays None
     }
     by_group = pd.DataFrame(measures, index=labels)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import ConvergenceError, DataError
 from .generalised import Generalised
 from .submodels import Submodels
 
@@ -33,13 +34,20 @@ def working_weights(model: FittedModel) -> Array:
         return np.ones(model.nobs) if weights is None else weights
     family = model._kernel_family
     slope = np.asarray(family.mean_slope(model._linear_predictor))
-    with np.errstate(divide="ignore", invalid="ignore"):  # a mean at its limit has no weight
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         weights = model._prior_weights * slope**2 / np.asarray(family.variance(model._fitted))
-    return np.where(weights > 0, weights, np.finfo(float).tiny)
+    # A mean that has rounded to its limit has no weight, though variance and slope may say ∞.
+    return np.where(np.isfinite(weights) & (weights > 0), weights, np.finfo(float).tiny)
 
 
 def working_fit(model: FittedModel) -> Fit:
-    """The kernel's fit of the working model at θ, nothing optimised; a linear model's own fit."""
+    """The kernel's fit of the working model at θ, nothing optimised; a linear model's own fit.
+
+    Raises
+    ------
+    ConvergenceError
+        The rows that have a weight do not determine the model, as where the data are separated.
+    """
     if not isinstance(model, Generalised):
         return cast("Fit", model._fit)
     matrices = model._matrices
@@ -52,4 +60,11 @@ def working_fit(model: FittedModel) -> Fit:
         sizes=None,
     )
     design = model._call.matrices(frame).design
-    return design.fit(reml=True, start=np.asarray(model._fit.theta), max_evaluations=1)
+    try:
+        return design.fit(reml=True, start=np.asarray(model._fit.theta), max_evaluations=1)
+    except DataError:
+        raise ConvergenceError(
+            "too few rows are left with a weight in the working model, for the fitted means of the "
+            "others have reached a limit of the family: look for separation and for predictors "
+            "that run to extreme values, m.check()"
+        ) from None
