@@ -88,6 +88,12 @@ def model(name: str) -> Any:
         return MAKERS[name]()
 
 
+@functools.cache
+def dyestuff(name: str = "Dyestuff") -> Any:
+    """By maximum likelihood; of "Dyestuff2" the variance between batches is zero."""
+    return mm.lmer("Yield ~ 1 + (1 | Batch)", reference_data.load(name), REML=False)
+
+
 def draws_where_told(plot: Callable[..., Any]) -> Any:
     """The Axes of a one-panel plot, which was given them; checks that no figure is left behind."""
     assert plt.get_fignums() == []

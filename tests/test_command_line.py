@@ -367,32 +367,6 @@ class TestFactors:
         assert found.cat.ordered
 
 
-class TestTables:
-    def test_missing_values_and_labels(self, tmp_path: Path) -> None:
-        path = tmp_path / "table.csv"
-        path.write_text("drug,id,x\nNone,01,1\nA,2,NA\nNA,03,\n", encoding="utf-8-sig")
-        table = table_files.read_table(str(path), ["id"])
-        assert table["drug"].tolist()[:2] == ["None", "A"]
-        assert table["drug"].isna().tolist() == [False, False, True]
-        assert table["id"].tolist() == ["01", "2", "03"]
-        assert table["x"].isna().tolist() == [False, True, True]
-
-    @pytest.mark.parametrize("suffix", [".parquet", ".feather"])
-    def test_polars_where_there_is_no_pyarrow(
-        self, suffix: str, frame: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setitem(sys.modules, "pyarrow", None)
-        path = str(tmp_path / f"table{suffix}")
-        table_files.write_table(frame[["anxiety", "w"]], path)
-        np.testing.assert_array_equal(table_files.read_table(path)["w"].to_numpy(), frame["w"])
-
-    def test_what_to_install(self, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, "pyarrow", None)
-        monkeypatch.setitem(sys.modules, "polars", None)
-        with pytest.raises(mm.MissingDependencyError, match="pip install pyarrow"):
-            table_files.read_table(str(data.with_suffix(".parquet")))
-
-
 def test_help_lists_the_exit_codes(capsys: Any) -> None:
     for command in ([], ["fit"], ["predict"]):
         assert main([*command, "--help"]) == 0
