@@ -13,23 +13,11 @@ import clinic
 import mixedmodels as mm
 import reference_data
 from dense_model import DenseModel
+from influence_reference import fitted, reference
 
 # lme4's refit without this group stopped at θ₁ = 0, far from its optimum: shown below
 STOPPED = ("anxiety_rs_reml", "9")
 NAMES = ["anxiety_ri_reml", "anxiety_rs_reml", "sleepstudy_rs_reml", "cbpp_laplace"]
-
-
-def reference(name: str) -> dict[str, Any]:
-    return reference_data.read_json(f"inference/influence_{name}.json")
-
-
-@functools.cache
-def fitted(name: str) -> Any:
-    ref = reference(name)
-    data = reference_data.load(ref["data"])
-    if ref["family"]:
-        return mm.glmer(ref["formula"], data, family=ref["family"])
-    return mm.lmer(ref["formula"], data)
 
 
 @functools.cache

@@ -17,6 +17,7 @@ import mixedmodels as mm
 import reference_data
 import test_glm_reference
 from henderson import henderson
+from influence_reference import fitted, reference
 from mixedmodels.models.rows import group_codes
 from mixedmodels.models.working import working_weights
 
@@ -30,19 +31,6 @@ MEASURES: dict[str, Callable[[Any], Any]] = {
     "rstandard": lambda m: m.rstandard(),
     "rstudent": lambda m: m.rstudent(),
 }
-
-
-def reference(name: str) -> dict[str, Any]:
-    return reference_data.read_json(f"inference/influence_{name}.json")
-
-
-@functools.cache
-def fitted(name: str) -> Any:
-    ref = reference(name)
-    data = reference_data.load(ref["data"])
-    if ref["family"]:
-        return mm.glmer(ref["formula"], data, family=ref["family"])
-    return mm.lmer(ref["formula"], data)
 
 
 def dense(m: Any) -> Array:
