@@ -273,3 +273,22 @@ def test_errors() -> None:
         with pytest.raises(mm.DataError, match="a coefficient for every row"):
             plot()
     assert plt.get_fignums() == []
+
+
+def test_the_line_of_equality_asks_for_no_room() -> None:
+    ax = model("lmer").plot.observed()
+    assert ax.get_xlim()[0] > 150  # ms: reaction times lie far from zero
+    plt.close(ax.figure)
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("lmer", "Residuals against fitted values"),
+        ("glmer", "Residuals against the linear predictor"),
+    ],
+)
+def test_the_title_says_what_the_axis_says(name: str, title: str) -> None:
+    ax = model(name).plot.residuals()
+    assert ax.get_title() == title
+    plt.close(ax.figure)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import builtins
 import sys
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 pytest.importorskip("matplotlib")
@@ -139,3 +141,48 @@ def test_many_points_in_one_place() -> None:
     ax = style.axes()
     large.cloud(ax, np.ones(10_000), np.zeros(10_000))
     ax.figure.draw_without_rendering()
+
+
+# --- Labels ---
+
+
+def test_long_labels_stay_on_the_figure() -> None:
+    ax = style.axes()
+    name = "the_improvement_in_quality_of_life_score_after_twelve_months_of_treatment"
+    style.describe(ax, x=f"mean of {name}", y=f"observed {name}", title="title")
+    ax.set_yticks([0, 1], ["a hospital with a name of", "another"])
+    ax.figure.canvas.draw()
+    whole = ax.figure.bbox
+    for label in (ax.xaxis.label, ax.yaxis.label):
+        found = label.get_window_extent()
+        assert whole.x0 <= found.x0 <= found.x1 <= whole.x1
+        assert whole.y0 <= found.y0 <= found.y1 <= whole.y1
+
+
+def test_abbreviations_of_different_labels_differ() -> None:
+    arms = ["cognitive therapy in a group of", "waiting list with the usual", "mindfulness"]
+    terms = [f"assigned_treatment{arm}:baseline_score_of_the_patient" for arm in arms]
+    for most in (10, 16, 32):
+        assert len(set(style.short(terms, most))) == 3
+
+
+def test_numbers_of_panels_side_by_side_do_not_touch() -> None:
+    for ax in style.panels(3, columns=3, size=(9.6, 3.8)):
+        ax.set_xlim(-2.0831, -0.7214)
+        ax.figure.canvas.draw()
+        ends = [tick.get_window_extent() for tick in ax.get_xticklabels() if tick.get_text()]
+        assert all(left.x1 < right.x0 for left, right in pairwise(ends))
+
+
+@pytest.mark.parametrize("stamps", ["dates", "times"])
+def test_dates_are_named_as_dates(stamps: str) -> None:
+    rng = np.random.default_rng(3)
+    day = pd.Timestamp("2023-01-15") + pd.to_timedelta(rng.integers(0, 700, 200), unit="D")
+    data = pd.DataFrame({"day": day.date if stamps == "dates" else day, "g": np.arange(200) % 9})
+    data["y"] = rng.normal(size=9)[data["g"]] + rng.normal(size=200)
+    m = mm.lmer("y ~ day + (1 | g)", data)
+    for figure in (m.plot.effects().figure, m.plot.groups()):
+        figure.canvas.draw()
+        ax = figure.axes[-1]
+        assert "2024" in [tick.get_text() for tick in ax.get_xticklabels()]
+        assert not ax.xaxis.get_offset_text().get_text()

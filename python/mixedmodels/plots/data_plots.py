@@ -66,8 +66,8 @@ class DataPlots(PlotsOfModel):
         --------
         >>> import mixedmodels as mm
         >>> m = mm.lmer("anxiety ~ therapy_sessions + (1 | clinic)", mm.datasets.load("anxiety"))
-        >>> m.plot.groups_data()["kind"].value_counts()["row"]
-        np.int64(300)
+        >>> int(m.plot.groups_data()["kind"].value_counts()["row"])
+        300
         """
         from .group_lines import group_lines
 

@@ -59,6 +59,8 @@ LINE_STYLES = ("-", "--", "-.", ":")
 Size = tuple[float, float]  # inches
 Place = Literal["best", "upper left", "upper right", "lower left", "lower right"]
 SINGLE: Size = (6.4, 4.4)
+# On hexagons and behind points.
+DASHED: dict[str, Any] = {"color": GREY, "linewidth": 1.2, "linestyle": (0, (5, 3)), "zorder": 1.4}
 LETTER = 0.085  # inches: the width of a letter of a label, nearly
 TITLE_SIZE, LABEL_SIZE, TICK_SIZE, NOTE_SIZE = 12.0, 11.0, 10.0, 9.0
 
@@ -161,9 +163,9 @@ def _dress(ax: Axes) -> None:
 
 def describe(ax: Axes, *, x: str, y: str, title: str = "") -> None:
     """Labels of both axes, in as many lines as their lengths ask for, and a title."""
-    size = ax.bbox.size / ax.figure.dpi  # inches
-    ax.set_xlabel(wrapped(x, size[0]))
-    ax.set_ylabel(wrapped(y, size[1]))
+    dpi = ax.figure.figure.dpi
+    ax.set_xlabel(wrapped(x, 0.8 * ax.bbox.width / dpi))  # names of levels may take a fifth
+    ax.set_ylabel(wrapped(y, ax.bbox.height / dpi))
     if title:
         # not set_title(title, fontsize=...): axes that were given keep their own size
         ax.set_title(title)
@@ -173,9 +175,8 @@ def wrapped(text: str, inches: float) -> str:
     """Text in lines as long as an axis: broken at spaces, else after "_", ".", ":" or ",".
 
     >>> print(wrapped("mean of quality_of_life_after_a_year", inches=2.0))
-    mean of
-    quality_of_life_after_
-    a_year
+    mean of quality_of_
+    life_after_a_year
     """
     most = max(int(inches / LETTER), 8)
     lines = [""]
@@ -188,19 +189,16 @@ def wrapped(text: str, inches: float) -> str:
 
 def reference_line(ax: Axes, *, x: float | None = None, y: float | None = None) -> None:
     """A dashed line at a value that means "nothing": zero, or an average."""
-    style: dict[str, Any] = {"color": GREY, "linewidth": 1.2, "linestyle": (0, (5, 3)), "zorder": 1}
     if x is not None:
-        ax.axvline(x, **style)
+        ax.axvline(x, **DASHED)
     if y is not None:
-        ax.axhline(y, **style)
+        ax.axhline(y, **DASHED)
 
 
 def identity_line(ax: Axes, through: float = 0.0) -> None:
     """The dashed line y = x, behind what is drawn; `through`: a value that both axes hold anyhow,
     since the picture grows to hold it."""
-    ax.axline(
-        (through, through), slope=1, color=GREY, linewidth=1.2, linestyle=(0, (5, 3)), zorder=1
-    )
+    ax.axline((through, through), slope=1, **DASHED)
 
 
 def note(ax: Axes, text: str) -> None:
@@ -224,7 +222,8 @@ def legend(ax: Axes, place: Place = "best", remark: str = "") -> None:
     remark is its heading."""
     made = ax.legend(loc=place, frameon=True, framealpha=0.8, edgecolor="none", fontsize=TICK_SIZE)
     if remark:
-        made.set_title(remark, prop={"size": NOTE_SIZE})
+        made.set_title(remark)
+        made.get_title().set_fontsize(NOTE_SIZE)
 
 
 def density_colours() -> Colormap:
@@ -243,9 +242,9 @@ def short(labels: Iterable[object], most: int = 24) -> list[str]:
     >>> short(["north", "hospital of district 12"], most=13)
     ['north', 'hospit…ict 12']
     >>> short(["treatment of the old:baseline", "treatment of the young:baseline"], most=17)
-    ['trea…old:base…ine', 'trea…ung:base…ine']
-    >>> short(["the first of all", "the third of all"], most=9)
-    ['the fi…f all', 'the th…f all']
+    ['trea…old:baseline', 'trea…ung:baseline']
+    >>> short(["the first of all", "the fifth of all"], most=9)
+    ['the fir…of all', 'the fif…of all']
     """
     texts = [str(label) for label in labels]
     found = [_abbreviated(text, most) for text in texts]

@@ -57,9 +57,10 @@ class Predictor:
         if self.labels is not None:
             ax.set_xticks(range(len(self.labels)), short(self.labels, most))
         if self.units_a_day is not None:
-            locator = AutoDateLocator(minticks=2, maxticks=6)
-            ax.xaxis.set_major_locator(locator)
-            ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+            dates: Any = AutoDateLocator(minticks=2, maxticks=6)  # type: ignore[no-untyped-call]
+            ax.xaxis.set_major_locator(dates)
+            words: Any = ConciseDateFormatter(dates)  # type: ignore[no-untyped-call]
+            ax.xaxis.set_major_formatter(words)
 
 
 def find_predictor(model: FittedModel, name: str | None, *, random: bool = False) -> Predictor:
