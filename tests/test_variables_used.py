@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from mixedmodels.formulas.formula import parse
 from mixedmodels.formulas.variables_used import names_used
-from mixedmodels.models.call import Call
-
-
-def arguments(**changes: Any) -> Call:
-    fields = {"weights": None, "offset": None, "contrasts": None, "na_action": "drop"}
-    return Call(data=None, context=None, **(fields | changes))
-
 
 USED = {
     "log(y) ~ I(a + b)^2 + offset(c) + (d | e/f)": {"log", "y", "I", "a", "b", "c", "d", "e", "f"},
@@ -25,10 +16,10 @@ USED = {
 
 @pytest.mark.parametrize("formula", USED)
 def test_names_of_columns_and_functions(formula: str) -> None:
-    assert names_used(parse(formula), arguments()) == USED[formula]
+    assert names_used(parse(formula), None, None) == USED[formula]
 
 
 def test_weights_and_offset() -> None:
     """Expressions, and columns with names that are none."""
-    found = names_used(parse("y ~ 1"), arguments(weights="2 * w", offset="log(my offset"))
+    found = names_used(parse("y ~ 1"), "2 * w", "log(my offset")
     assert found == {"y", "w", "2 * w", "log(my offset"}

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import FormulaError
 from .expression import Call, Expression, Name, parse_expression, walk
 
 if TYPE_CHECKING:
-    from ..models import call
     from .formula import Formula
 
 __all__ = ["names_used"]
 
 
-def names_used(formula: Formula, arguments: call.Call) -> set[str]:
-    """Names in the formula, weights and offset, those of functions included."""
+def names_used(formula: Formula, *arguments: Any) -> set[str]:
+    """Names in the formula and in the arguments that are text (weights, offset), those of functions
+    included."""
     sides = (formula.fixed, *(term.columns for term in formula.random))
     expressions = [variable for side in sides for variable in side.variables]
     expressions += [part for term in formula.random for part in term.group]
     expressions += [*formula.offsets, *([formula.response] if formula.response else [])]
-    given = [text for text in (arguments.weights, arguments.offset) if isinstance(text, str)]
+    given = [text for text in arguments if isinstance(text, str)]
     expressions += [found for text in given if (found := _expression(text)) is not None]
     names = {
         node.name if isinstance(node, Name) else node.function

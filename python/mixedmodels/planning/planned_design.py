@@ -17,10 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import ArgumentError, DataError, FormulaError
 from ..families import criterion_of, family_of
 from ..formulas.formula import Formula, parse
+from ..input_tables.pandas_columns import to_pandas
 from ..models.call import Call
+from ..models.columns_used import columns_used
 from ..models.fitted import FittedModel
 from ..models.replicates import check_replicates
-from ..reporting.augment import columns_used, to_pandas
 from .design_table import Recipe, Rows, check_counts
 from .simulated_design import SimulatedDesign, matrices_of, with_table
 from .true_parameters import Truth, fixed_effects, roots_from_sd, roots_from_theta, scales
@@ -209,7 +210,7 @@ def _plan(
     if between:
         raise ArgumentError("between belongs to a recipe: a table says which rows have what")
     check_counts(groups or {})
-    frame = to_pandas(predictors, None).reset_index(drop=True)
+    frame = to_pandas(predictors).reset_index(drop=True)
     rows = Rows(frame, _group_columns(_parsed(formula), list(frame.columns)), {}, per_group)
     return rows.resized(groups or {}, per_group)
 

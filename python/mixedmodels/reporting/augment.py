@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,23 +9,22 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..diagnostics.leverage import distances, sigma_without, standardised
-from ..errors import DataError
-from ..formulas.variables_used import names_used
-from ..input_tables.columns import Table
+from ..input_tables.pandas_columns import to_pandas
+from ..models.columns_used import columns_used, on_rows
 from ..models.generalised import Generalised
 from ..models.rows import linear_part
 
 if TYPE_CHECKING:
     from ..models.fitted import FittedModel
 
-__all__ = ["augment", "columns_used", "to_pandas"]
+__all__ = ["augment"]
 
 Array = NDArray[np.float64]
 
 
 def augment(model: FittedModel, data: Any = None) -> pd.DataFrame:
     """One row a row of the data; documented at `Description.augment`."""
-    frame = columns_used(model) if data is None else _on_rows(model, to_pandas(data, None))
+    frame = columns_used(model) if data is None else on_rows(model, to_pandas(data))
     for name, values in _values(model).items():
         frame[name] = model._on_rows(values, name).to_numpy()
     return frame
@@ -91,48 +89,3 @@ def _generalised_values(model: Generalised) -> dict[str, Array]:
         ".wtres": root * (model._response - mu),
         ".eta": eta,
     }
-
-
-def columns_used(model: FittedModel) -> pd.DataFrame:
-    """The columns of the table that the formula, weights and offset use; none for arrays."""
-    m, call = model._matrices, model._call
-    if m.spec is None or call.data is None:
-        return _on_rows(model, pd.DataFrame(index=m.full_index))
-    used = names_used(m.spec.formula, call)
-    frame = _on_rows(model, to_pandas(call.data, used))
-    if model._new_response is not None:  # of refit(y), not the table's
-        response = m.response_name
-        frame[response] = model._on_rows(model._response, response).to_numpy()
-    return frame
-
-
-def to_pandas(data: Any, used: set[str] | None) -> pd.DataFrame:
-    """The columns called `used` (None: all), in the table's order, as pandas columns."""
-    if isinstance(data, pd.DataFrame):
-        return data[[c for c in data.columns if used is None or str(c) in used]]
-    names = [name for name in Table(data).names if used is None or name in used]
-    if isinstance(data, Mapping):
-        by_name = {str(name): values for name, values in data.items()}
-        try:
-            return pd.DataFrame({name: by_name[name] for name in names})
-        except ValueError as error:
-            raise DataError(f"the columns of the table do not fit together: {error}") from None
-    import narwhals.stable.v1 as nw
-
-    frame = nw.from_native(data, eager_only=True)
-    return pd.DataFrame({name: frame[name].to_numpy() for name in names})
-
-
-def _on_rows(model: FittedModel, frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows used, or with na_action="exclude" all rows of the table, on the data's index."""
-    m = model._matrices
-    if len(frame) == model.nobs < len(m.full_index) and m.na_action != "exclude":
-        return frame.copy()
-    if len(frame) != len(m.full_index):
-        raise DataError(
-            f"the table has {len(frame)} rows; expected {len(m.full_index)}, those of the table of "
-            f"the fit, or {model.nobs}, the rows used"
-        )
-    if m.rows is None or m.na_action == "exclude":
-        return frame.set_axis(m.full_index)
-    return frame.take(m.rows).set_axis(m.index)

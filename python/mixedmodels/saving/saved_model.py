@@ -107,7 +107,7 @@ def pieces(model: FittedModel, *, data: bool) -> list[bytes | memoryview]:
             "data=False)"
         )
     m, call = model._matrices, model._call
-    used = set() if m.spec is None else names_used(m.spec.formula, call)
+    used = set() if m.spec is None else names_used(m.spec.formula, call.weights, call.offset)
     record = SavedModel(
         kind=type(model).__name__,  # type: ignore[arg-type]
         written_by=__version__,
