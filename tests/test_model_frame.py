@@ -270,6 +270,14 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: frame("y ~ Xx + (1 | k)", pandas_table().rename(columns={"x": "xx"})),
         "column 'Xx' is not in the data; did you mean 'xx'",
     ),
+    "column in the index": (
+        lambda: frame("y ~ x", pandas_table().set_index("x")),
+        r"column 'x' is not in the data but in their index: data.reset_index\(\)",
+    ),
+    "one number": (
+        lambda: frame("y ~ x", {"y": [1.0], "x": 2.0}),
+        "0 dimensions; expected one value a row, a list also where there is one row",
+    ),
     "missing group": (lambda: frame("y ~ x + (1 | qqq)"), r"'qqq' is not in the data \(it has"),
     "missing response": (lambda: frame("Y ~ x"), "'Y' is not in the data; did you mean 'y'"),
     "repeated name": (

@@ -155,6 +155,10 @@ def test_wrong_responses(sleepstudy):
         sleepstudy.refit(np.zeros((179, 2)))
     Y = sleepstudy.simulate(2, seed=1)
     Y.iloc[4, 1] = np.inf
+    with pytest.raises(
+        mm.DataError, match=r"shape \(2,\); expected \(\d+,\), the rows of the table$"
+    ):
+        sleepstudy.refit([1.0, 2.0])
     with pytest.raises(mm.DataError, match="response 1 is missing or infinite in row"):
         sleepstudy.refit(Y)
     with pytest.raises(mm.DataError, match="not numbers"):

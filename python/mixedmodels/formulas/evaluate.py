@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from ..errors import ArgumentError, DataError, FormulaError, MixedModelsError, closest
-from ..input_tables.columns import Column, Table, missing_column
+from ..input_tables.columns import Column, Table
 from ..input_tables.factors import Factor, factorise, level_label, show
 from .contrasts import contrast_named
 from .expression import Binary, Call, Constant, Expression, Name, Node, Sequence, Unary
@@ -158,7 +158,7 @@ class Evaluator(FactorFunctions):
         contrast = contrast_named(node.name) if node.name.startswith("contr.") else None
         if contrast is not None:
             return contrast
-        raise DataError(missing_column(node.name, self.table.names))
+        raise DataError(self.table.missing(node.name))
 
     def _from_context(self, node: Name) -> Any:
         value = self.context[node.name]

@@ -231,11 +231,19 @@ class Table:
     def __contains__(self, name: str) -> bool:
         return name in self._labels
 
+    def missing(self, name: str) -> str:
+        """What to say of a column that is not there."""
+        start = f"column '{name}' is not in the data"
+        if name in self.index.names:
+            return f"{start} but in their index: data.reset_index() makes it a column"
+        listed = ", ".join(self.names[:12]) + (", ..." if len(self.names) > 12 else "")
+        return start + (closest(name, self.names) or f" (it has: {listed})")
+
     def column(self, name: str) -> Column:
         """The column called `name`; raises `DataError` with a suggestion where there is none."""
         if name not in self._columns:
             if name not in self._labels:
-                raise DataError(missing_column(name, self.names))
+                raise DataError(self.missing(name))
             if self._repeated and self.names.count(name) > 1:
                 raise DataError(
                     f"the data have {self.names.count(name)} columns called '{name}'; rename them "
@@ -267,8 +275,10 @@ class Table:
             series = values
         else:
             if np.ndim(values) != 1:
+                hint = ", a list also where there is one row" if np.ndim(values) == 0 else ""
                 raise DataError(
-                    f"column '{label}' has {np.ndim(values)} dimensions; expected one value a row"
+                    f"column '{label}' has {np.ndim(values)} dimensions; expected one value a "
+                    f"row{hint}"
                 )
             series = pd.Series(values, copy=False)
         if len(series) != self.n:
@@ -277,11 +287,6 @@ class Table:
                 "equally long columns"
             )
         return series
-
-
-def missing_column(name: str, names: tuple[str, ...]) -> str:
-    listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    return f"column '{name}' is not in the data{closest(name, names) or f' (it has: {listed})'}"
 
 
 def _narwhal(data: Any) -> Any:

@@ -17,7 +17,7 @@ from ..formulas.evaluate import Evaluator
 from ..formulas.expression import Expression
 from ..formulas.formula import Formula, RandomTerm
 from ..formulas.transforms import Matrix
-from ..input_tables.columns import Table, missing_column
+from ..input_tables.columns import Table
 from ..input_tables.factors import Factor, combine, level_label, show
 from ..lazy import lazy
 from .coding import MatrixPlan
@@ -197,7 +197,7 @@ def new_group(plan: RandomPlan, evaluator: Evaluator) -> Factor:
     for name in (name for expression in plan.term.group for name in expression.names()):
         if name not in names:
             raise DataError(
-                missing_column(name, names)
+                evaluator.table.missing(name)
                 + "; without groups, re_form='NA' predicts at the population level"
             )
     values = [evaluator.group(expression) for expression in plan.term.group]

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from ..input_tables.factors import show
 from ..lazy import lazy
 from ..printing.document import Block, Document
 from .generalised import Generalised
@@ -206,13 +207,14 @@ def table_response(model: FittedModel, y: Any) -> Array:
     elif values.shape == (m.nobs,):
         kept, values = values, m.on_table(values)
     else:
+        used = f", or ({m.nobs},), the rows used" if m.nobs < n_table else ""
         raise DataError(
-            f"the new response has shape {values.shape}; expected ({n_table},), the rows of "
-            f"the table, or ({m.nobs},), the rows used"
+            f"the new response has shape {values.shape}; expected ({n_table},), the rows of the "
+            f"table{used}"
         )
     if not np.isfinite(kept).all():
         row = m.index[int(np.flatnonzero(~np.isfinite(kept))[0])]
-        raise DataError(f"the new response is missing or infinite in row {row!r}")
+        raise DataError(f"the new response is missing or infinite in row {show(row)}")
     return values
 
 
@@ -243,7 +245,7 @@ def refit_many(model: FittedModel, responses: Any, n_threads: int | None = None)
     else:
         raise DataError(
             f"the new responses have shape {values.shape}; expected {len(m.full_index)} rows, as "
-            f"the table, or {m.nobs}, the rows used"
+            f"the table{', or ' + str(m.nobs) + ', the rows used' if m.rows is not None else ''}"
         )
     labels = pd.RangeIndex(values.shape[1]) if columns is None else pd.Index(list(columns))
     _check_finite(kept, m.index, labels)
