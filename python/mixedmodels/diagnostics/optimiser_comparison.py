@@ -227,7 +227,7 @@ def all_fit(model: MixedModel) -> OptimizerComparison:
         raise ArgumentError(
             f"all_fit compares optimisers of mixed models; {model!r} has no variance components"
         )
-    control = replace(model._call.control, start=None)
+    control = model._call.without_start().control
     fits: dict[str, MixedModel] = {f"{control.optimizer} (the model)": model}
     failed = {}
     for label, settings in _alternatives(model, control).items():

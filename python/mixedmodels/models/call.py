@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +56,10 @@ class Call:
     def matrices(self, frame: ModelFrame) -> ModelMatrices:
         """The matrices of a frame in the codings asked for."""
         return model_matrices(frame.formula, frame, contrasts=self.contrasts)
+
+    def without_start(self) -> Call:
+        """The same of another model, whose θ may have another length or order."""
+        return replace(self, control=replace(self.control, start=None))
 
 
 def optimize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -197,8 +197,7 @@ class Generalised(Description):
     def _with_matrices(
         self, matrices: ModelMatrices, response: Array | None, REML: bool
     ) -> FittedModel:
-        # θ may have another length now
-        call = replace(self._call, control=replace(self._call.control, start=None))
+        call = self._call.without_start()
         design = matrices.design if response is None else matrices.design.with_response(response)
         fit = optimize_generalised(matrices, call, design=design)
         from .generalised_model import GeneralizedLinearMixedModel, GeneralizedLinearModel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -199,7 +199,7 @@ class LinearModel(Linear):
 
 def with_criterion(model: LinearMixedModel, REML: bool) -> LinearMixedModel:
     """The same model and data by either criterion, re-using the matrices; warns of nothing."""
-    call = replace(model._call, control=replace(model._call.control, start=None))
+    call = model._call.without_start()
     fit = optimize(model._matrices, REML, call.control, call.n_threads, design=model._design)
     return LinearMixedModel(model.formula, model._matrices, fit, call, model._new_response)
 
@@ -208,8 +208,7 @@ def _fit_matrices(
     model: Linear, matrices: ModelMatrices, response: Array | None, REML: bool
 ) -> FittedModel:
     """A linear model of these terms; without random terms a `LinearModel`."""
-    # θ may have another length now
-    call = replace(model._call, control=replace(model._call.control, start=None))
+    call = model._call.without_start()
     design = matrices.design if response is None else matrices.design.with_response(response)
     kind = LinearMixedModel if matrices.terms else LinearModel
     reml = REML or not matrices.terms

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import ArgumentError, DataError
@@ -37,12 +36,12 @@ def update(
         return updated
     from .fit import lmer
 
-    call = model._call
+    call = model._call.without_start()
     return lmer(
         updated_formula(model, formula),
         call.data if data is None else data,
         REML=reml,
-        control=replace(call.control, start=None),  # θ may have another length now
+        control=call.control,
         n_threads=call.n_threads,
         **_arguments(model),
     )
@@ -62,7 +61,7 @@ def update_generalised(
     """Documented at `GeneralizedLinearMixedModel.update`."""
     from .generalised_fit import glm, glmer
 
-    call, mixed = model._call, bool(model._matrices.terms)
+    call, mixed = model._call.without_start(), bool(model._matrices.terms)
     allowed = ("family", "nAGQ", "criterion") if mixed else ("family",)
     for name in changes:
         if name not in allowed:
@@ -70,7 +69,7 @@ def update_generalised(
                 f"update has no argument {name!r}; expected formula, data or {', '.join(allowed)}"
             )
     known: dict[str, Any] = {"family": call.family, **_arguments(model)}
-    known["control"] = replace(call.control, start=None)  # θ may have another length now
+    known["control"] = call.control
     if mixed:
         known |= {"nAGQ": call.quadrature, "n_threads": call.n_threads}
         known["criterion"] = None if "family" in changes else call.criterion

@@ -234,8 +234,7 @@ def _of_model(model: FittedModel, parameters: _Parameters, seed: int) -> Simulat
             frame[column] = values if m.rows is None else values[m.rows]
             given[name] = column
     columns = _group_columns(m.spec.formula, list(frame.columns))
-    control = replace(call.control, start=None)  # θ may have another order
-    call = replace(call, data=frame, na_action="drop", control=control, **given)
+    call = replace(call.without_start(), data=frame, na_action="drop", **given)
     reml = bool(getattr(model, "reml", True))
     plan = Rows(frame, columns, {})
     return SimulatedDesign(model.formula, seed, parameters.changed(model), plan, call, reml)
