@@ -137,6 +137,23 @@ def bootstrap_lrt(
     ----------
     Davison & Hinkley (1997), §4.2.3; Halekoh & Højsgaard (2014), J. Stat. Softw. 59(9), §5.
     """
+    _require_nested(m0, m1)
+    check_replicates(nsim, seed)
+    check_threads(n_threads)
+    small, large = by_ml(m0), by_ml(m1)
+    threads = n_threads or m1._call.n_threads
+    parts = [
+        _ratios(small, large, int(seed), chunk, threads)
+        for chunk in chunks(
+            int(nsim), what="bootstrap_lrt", progress=progress, most=max(CHUNK // m0.nobs, 1)
+        )
+    ]
+    null = np.concatenate([ratios for ratios, _ in parts])
+    return _result(small, large, null, int(seed), sum(singular for _, singular in parts))
+
+
+def _require_nested(m0: FittedModel, m1: FittedModel) -> None:
+    """Refuse what cannot be a smaller and a larger model of the same data."""
     for model in (m0, m1):
         if not isinstance(model, FittedModel):
             raise ArgumentError(
@@ -152,19 +169,7 @@ def bootstrap_lrt(
             f"the second model has {m1.npar} parameters and the first {m0.npar}; expected the "
             "smaller model first: mm.bootstrap_lrt(smaller, larger)"
         )
-    check_replicates(nsim, seed)
-    check_threads(n_threads)
     require_same_data([m0, m1])
-    small, large = by_ml(m0), by_ml(m1)
-    threads = n_threads or m1._call.n_threads
-    parts = [
-        _ratios(small, large, int(seed), chunk, threads)
-        for chunk in chunks(
-            int(nsim), what="bootstrap_lrt", progress=progress, most=max(CHUNK // m0.nobs, 1)
-        )
-    ]
-    null = np.concatenate([ratios for ratios, _ in parts])
-    return _result(small, large, null, int(seed), sum(singular for _, singular in parts))
 
 
 def _ratios(

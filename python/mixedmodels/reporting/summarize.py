@@ -17,6 +17,7 @@ from .summary import LinearMixedSummary, LinearSummary
 if TYPE_CHECKING:
     from ..models.fitted import FittedModel, ResidualType
     from ..models.generalised import Generalised
+    from ..models.mixed import Mixed
     from ..models.model import LinearMixedModel, LinearModel
 
 __all__ = [
@@ -198,16 +199,20 @@ def as_dict(model: FittedModel) -> dict[str, Any]:
     if isinstance(model, Generalised):
         result |= _family_dict(model)
     if isinstance(model, Mixed):
-        result |= {
-            "ngroups": model.ngroups,
-            "theta": model.theta.tolist(),
-            "varcorr": model.varcorr.to_frame().to_dict(orient="records"),
-            "singular": model.is_singular,
-        }
+        result |= _random_dict(model)
     if isinstance(model, Generalised | Mixed):
         result |= _outcome_dict(model)
     plain: dict[str, Any] = as_plain(result)
     return plain
+
+
+def _random_dict(model: Mixed) -> dict[str, Any]:
+    return {
+        "ngroups": model.ngroups,
+        "theta": model.theta.tolist(),
+        "varcorr": model.varcorr.to_frame().to_dict(orient="records"),
+        "singular": model.is_singular,
+    }
 
 
 def _outcome_dict(model: FittedModel) -> dict[str, Any]:
