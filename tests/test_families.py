@@ -57,7 +57,7 @@ def test_a_family_a_constructor_or_a_name() -> None:
 # what is given → what the message says
 REFUSED: dict[str, tuple[Any, str]] = {
     "misspelt": ("binomal", "did you mean 'binomial'"),
-    "unknown": ("zip", "choose one of binomial, poisson"),
+    "unknown": ("zip", "choose one of binomial, poisson, Gamma, .*mm.families.<name>"),
     "quasi": ("quasi", r"\(1 \| row\)"),
     "quasi-binomial": ("quasibinomial", "no likelihood.*'beta'"),
     "quasi-Poisson": ("quasipoisson", "negative_binomial"),

@@ -248,6 +248,14 @@ def test_a_group_that_separates_its_response_has_no_own_estimate(wards: pd.DataF
     plt.close(ax.figure)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_group_without_the_predictor_has_no_own_slope(wards: pd.DataFrame) -> None:
+    table = wards.assign(x=wards["x"].where(wards["g"] != "3", 0.0))
+    m = mm.lmer("y ~ x + (0 + x | g)", table)
+    own = m.plot.shrinkage_data().set_index("level")["no_pooling"]
+    assert own.index[own.isna()].tolist() == ["3"]
+
+
 def test_one_effect_is_a_strip() -> None:
     ax = model("lmer").plot.shrinkage(effects="Days")
     assert ax.get_xlabel() == "Days"

@@ -314,7 +314,8 @@ def family_of(value: Any, link: str | None = None) -> Family:
     if name not in CONSTRUCTORS:
         raise ArgumentError(
             f"family {value!r} is not known{closest(name, names)} (choose one of "
-            f"{', '.join(CONSTRUCTORS)}, or mm.families.<name>(link=...))"
+            f"{', '.join(made.__name__ for made in CONSTRUCTORS.values())}, or "
+            "mm.families.<name>(link=...))"
         )
     return _made(CONSTRUCTORS[name], link)
 

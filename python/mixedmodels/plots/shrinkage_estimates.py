@@ -164,6 +164,6 @@ def _least_squares(Z: Array, w: Array, e: Array, codes: Codes, groups: int) -> A
     regular = np.isfinite(unit).all(axis=(1, 2))
     regular[regular] = np.linalg.eigvalsh(unit[regular])[:, 0] > FLAT
     solution = np.full((groups, q), np.nan)
-    scaled = (right * scale)[regular]
+    scaled = right[regular] * scale[regular]
     solution[regular] = np.linalg.solve(unit[regular], scaled[:, :, None])[:, :, 0]
     return np.asarray(solution * scale)
