@@ -16,7 +16,7 @@ from .style import CYCLE, MARKERS, SINGLE, axes, describe, legend, reference_lin
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw_forest", "forest", "forest_data"]
+__all__ = ["forest", "forest_data"]
 
 INTERCEPT = "(Intercept)"
 SPREAD = 0.6  # of a row, over which the models' marks stand
@@ -66,7 +66,7 @@ def forest(
     ['lm', 'lmer']
     """
     frame = forest_data(models, names, level=level, ddf=ddf, intercept=intercept)
-    return draw_forest(frame, level, ax)
+    return _drawn(frame, level, ax)
 
 
 def forest_data(
@@ -101,7 +101,7 @@ def forest_data(
     return pd.DataFrame(frame)
 
 
-def draw_forest(frame: pd.DataFrame, level: float, ax: Any) -> Axes:
+def _drawn(frame: pd.DataFrame, level: float, ax: Any) -> Axes:
     """Terms from top to bottom in the order of the models, models beside each other in a row."""
     terms, models = list(dict.fromkeys(frame["term"])), list(dict.fromkeys(frame["model"]))
     height = min(1.1 + len(terms) * (0.24 + 0.13 * len(models)), TALLEST)

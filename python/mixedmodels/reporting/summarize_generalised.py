@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "approximation",
-    "family_line",
     "summarize_generalised",
     "summarize_generalised_mixed",
 ]
@@ -43,7 +42,7 @@ def summarize_generalised_mixed(
     return GeneralizedMixedSummary(
         formula=model.formula,
         data=describe_rows(model),
-        family=family_line(model),
+        family=_family_line(model),
         method=approximation(model),
         information=INFORMATION[model.criterion] if laplace else "",
         criteria={
@@ -71,7 +70,7 @@ def summarize_generalised(model: GeneralizedLinearModel, ddf: str | None) -> Gen
     return GeneralizedSummary(
         formula=model.formula,
         data=describe_rows(model),
-        family=family_line(model),
+        family=_family_line(model),
         residuals=quartiles(model, "deviance"),
         coefficients=coefficient_table(model, method),
         ddf=method,
@@ -91,7 +90,7 @@ def _outcome(model: Generalised) -> list[str]:
     return [*outcome_notes(model), *said]
 
 
-def family_line(model: Generalised) -> str:
+def _family_line(model: Generalised) -> str:
     """ "binomial  ( logit )", as lme4 prints it; with the shape where the family has one."""
     family = model.family
     shape = f"({round(model.dispersion, 4):g})" if family.has_shape else ""

@@ -18,7 +18,7 @@ from ..errors import DataError, SavedModelError
 from .codec import ArrayOf
 from .container import refuse
 
-__all__ = ["NUMBERS", "SavedLevels", "load_levels", "load_text", "save_levels"]
+__all__ = ["NUMBERS", "SavedLevels", "load_levels", "save_levels"]
 
 NUMBERS = "f8 f4 f2 i8 i4 i2 i1 u8 u4 u2 u1"
 EPOCH = datetime.date(1970, 1, 1).toordinal()
@@ -156,7 +156,7 @@ def _load(saved: SavedLevels) -> pd.Index[Any]:
             wide = saved.values.astype(np.float32) if saved.values.dtype == np.float16 else None
             return pd.Index(saved.values if wide is None else wide)
         case TextLevels():
-            return pd.Index(load_text(saved))
+            return pd.Index(_load_text(saved))
         case DateLevels():
             days = saved.days.tolist()
             return pd.Index([datetime.date.fromordinal(EPOCH + d) for d in days], dtype=object)
@@ -171,7 +171,7 @@ def _load(saved: SavedLevels) -> pd.Index[Any]:
             return pd.Index(list(saved.items))
 
 
-def load_text(saved: TextLevels) -> list[str]:
+def _load_text(saved: TextLevels) -> list[str]:
     """The strings of a record."""
     text = saved.text.tobytes().decode("utf-8", "surrogatepass")
     ends = np.cumsum(saved.lengths, dtype=np.int64)
