@@ -189,6 +189,13 @@ def test_an_infinite_offset() -> None:
         m.predict({"x": [1, 1], "o": [0, np.inf]})
 
 
+def test_numbers_beyond_what_a_fit_takes(m: Any) -> None:
+    with pytest.raises(
+        mm.DataError, match=r"'therapy_sessions' is -1e\+308 in row 1.*below 1e\+75"
+    ):
+        m.predict({"therapy_sessions": [1.0, -1e308], "clinic": ["1", "1"]}, interval="prediction")
+
+
 def test_an_offset_that_is_missing() -> None:
     m = mm.lmer(clinic.INTERCEPTS, clinic.data().assign(o=1.0), offset="o")
     with pytest.raises(mm.DataError, match="'o' is not in the data"):

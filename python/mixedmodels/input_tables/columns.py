@@ -20,7 +20,7 @@ from .no_rows import NoRows
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Column", "Table", "check_magnitude", "names_given"]
+__all__ = ["MAX_MAGNITUDE", "Column", "Table", "check_magnitude", "names_given"]
 
 
 # Squares of squares must neither overflow nor vanish: variances of products of two columns.

@@ -17,7 +17,7 @@ from ..formulas.evaluate import Evaluator
 from ..formulas.expression import Expression
 from ..formulas.formula import Formula, RandomTerm
 from ..formulas.transforms import Matrix
-from ..input_tables.columns import Table
+from ..input_tables.columns import MAX_MAGNITUDE, Table
 from ..input_tables.factors import Factor, combine, level_label, show
 from ..lazy import lazy
 from .coding import MatrixPlan
@@ -260,6 +260,11 @@ def _new_level(name: str, level: Any, levels: pd.Index[Any]) -> str:
 
 def _refuse_infinite(name: str, matrix: Matrix, table: Table) -> None:
     for column in matrix.columns:
-        if np.isinf(column).any():
-            row = table.index[int(np.argmax(np.isinf(column)))]
-            raise DataError(f"'{name}' is infinite in row {show(row)} of the new data")
+        beyond = np.abs(column) >= MAX_MAGNITUDE
+        if beyond.any():
+            at = int(np.argmax(beyond))
+            value = "infinite" if np.isinf(column[at]) else f"{column[at]:g}"
+            raise DataError(
+                f"'{name}' is {value} in row {show(table.index[at])} of the new data; expected "
+                f"absolute values below {MAX_MAGNITUDE:g}"
+            )
