@@ -119,6 +119,10 @@ def test_contours_are_where_the_distance_is() -> None:
     contours = {line.get_label(): line.get_xydata() for line in ax.lines}
     h, r = contours["Cook's distance 0.5"].T
     np.testing.assert_allclose(r**2 * h / (1 - h) / len(m.fixef), 0.5)
+    assert ax.get_legend() is None  # it would cover points
+    texts = {text.get_text(): text for text in ax.texts}
+    outer, inner = texts["D = 1"], texts["D = 0.5"]
+    assert outer.get_window_extent().y0 > inner.get_window_extent().y1
     plt.close(ax.figure)
 
 

@@ -186,3 +186,10 @@ def test_dates_are_named_as_dates(stamps: str) -> None:
         ax = figure.axes[-1]
         assert "2024" in [tick.get_text() for tick in ax.get_xticklabels()]
         assert not ax.xaxis.get_offset_text().get_text()
+
+
+def test_lines_of_reference_show_on_a_density() -> None:
+    ax = style.axes()
+    style.identity_line(ax)
+    large.cloud(ax, *np.random.default_rng(1).normal(size=(2, large.MANY + 1)))
+    assert ax.lines[0].get_zorder() > ax.collections[0].get_zorder()

@@ -64,7 +64,7 @@ def _density(ax: Axes, x: Array, y: Array) -> None:
         linewidths=0.4,
         edgecolors="face",
         rasterized=True,
-        zorder=2,
+        zorder=1.2,  # lines of reference show on it
     )
     note(ax, f"{len(x):,} points, darker: more")
 

@@ -8,10 +8,11 @@ import numpy as np
 
 from ..models.generalised import Generalised
 from . import residual_data as data
-from .large import MANY, cloud, curve, point_style
+from .large import cloud, curve, point_style
 from .style import (
     BLUE,
     GREY,
+    NOTE_SIZE,
     SKY,
     VERMILLION,
     axes,
@@ -142,19 +143,20 @@ def draw_leverage(model: FittedModel, ax: Axes | None) -> Axes:
     reference_line(ax, y=0)
     cloud(ax, h, frame["residual"].to_numpy())
     ax.xaxis.set_major_locator(MaxNLocator(6))  # leverages have many digits
-    if model._fit.rank > 0:
-        _cook_contours(ax, int(model._fit.rank), h)
+    contours = model._fit.rank > 0 and _cook_contours(ax, int(model._fit.rank), h)
     describe(
         ax,
-        x="leverage",
+        x="leverage (D: Cook's distance)" if contours else "leverage",
         y=_standardised_words(model, "pearson"),
         title="Residuals against leverage",
     )
     return ax
 
 
-def _cook_contours(ax: Axes, rank: int, h: Any) -> None:
-    """r = ±√(D p (1 − h)/h), where it runs through the frame that the points need."""
+def _cook_contours(ax: Axes, rank: int, h: Any) -> bool:
+    """r = ±√(D p (1 − h)/h), where it runs through the frame that the points need; whether one
+    does."""
+    drawn = False
     left, right = ax.get_xlim()
     bottom, top = ax.get_ylim()
     grid = np.linspace(max(float(np.min(h)), 1e-3 * right), min(right, 1 - 1e-6), 200)
@@ -162,14 +164,31 @@ def _cook_contours(ax: Axes, rank: int, h: Any) -> None:
         height = np.sqrt(distance * rank * (1 - grid) / grid)
         if height.min() > max(top, -bottom):
             continue
+        drawn = True
         label = f"Cook's distance {distance:g}"
         style: dict[str, Any] = {"color": VERMILLION, "linestyle": line, "linewidth": 1.3}
         ax.plot(grid, height, label=label, **style)
         ax.plot(grid, -height, **style)
-        # the search for the emptiest corner looks at every point
-        legend(ax, "best" if len(h) <= MANY else "lower right")
+        end = height[-1] if height[-1] <= top else -height[-1]
+        _name_contour(ax, f"D = {distance:g}", end, outside=distance == max(COOK))
     ax.set_xlim(left, right)
     ax.set_ylim(bottom, top)
+    return drawn
+
+
+def _name_contour(ax: Axes, name: str, end: float, *, outside: bool) -> None:
+    """Its name beside its right end, on the side away from the other contour."""
+    ax.annotate(
+        name,
+        (1, end),
+        xycoords=ax.get_yaxis_transform(),
+        xytext=(3, 0),
+        textcoords="offset points",
+        va="bottom" if outside == (end > 0) else "top",
+        fontsize=NOTE_SIZE,
+        color="#a04300",
+        annotation_clip=False,
+    )
 
 
 def _part(model: FittedModel, re_form: Any) -> str:

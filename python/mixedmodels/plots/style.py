@@ -30,6 +30,7 @@ __all__ = [
     "GREY",
     "LINE_STYLES",
     "MARKERS",
+    "NOTE_SIZE",
     "ORANGE",
     "PURPLE",
     "SKY",
@@ -61,7 +62,7 @@ Place = Literal["best", "upper left", "upper right", "lower left", "lower right"
 SINGLE: Size = (6.4, 4.4)
 # On hexagons and behind points.
 DASHED: dict[str, Any] = {"color": GREY, "linewidth": 1.2, "linestyle": (0, (5, 3)), "zorder": 1.4}
-LETTER = 0.085  # inches: the width of a letter of a label, nearly
+LETTER = 0.078  # inches: the width of a letter of a label, nearly
 TITLE_SIZE, LABEL_SIZE, TICK_SIZE, NOTE_SIZE = 12.0, 11.0, 10.0, 9.0
 
 
@@ -175,8 +176,8 @@ def wrapped(text: str, inches: float) -> str:
     """Text in lines as long as an axis: broken at spaces, else after "_", ".", ":" or ",".
 
     >>> print(wrapped("mean of quality_of_life_after_a_year", inches=2.0))
-    mean of quality_of_
-    life_after_a_year
+    mean of quality_of_life_
+    after_a_year
     """
     most = max(int(inches / LETTER), 8)
     lines = [""]
