@@ -12,7 +12,9 @@ import pandas as pd
 import pytest
 
 import mixedmodels as mm
+import reference_data
 import saved_examples
+from mixedmodels.predictions import joint
 from mixedmodels.saving.saved_model import from_bytes, to_bytes
 from mixedmodels.saving.stored_fit import Failure, attempt
 from saved_examples import ESTIMATES, MODELS, OF_ROWS, loaded, outcome
@@ -120,3 +122,13 @@ def test_many_effects_of_several_factors_have_no_intervals() -> None:
     assert lean.predict(rows).equals(m.predict(rows))
     with pytest.raises(mm.DataError, match="saved without its data"):
         lean.predict(rows, interval="confidence")
+
+
+def test_intervals_of_many_crossed_effects_need_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joint, "MOST_EFFECTS", 10)
+    data = reference_data.load("Penicillin")
+    m = mm.lmer("diameter ~ 1 + (1 | plate) + (1 | sample)", data)
+    lean, new = from_bytes(to_bytes(m, data=False)), data.head(2)
+    pd.testing.assert_series_equal(lean.predict(new), m.predict(new))
+    with pytest.raises(mm.DataError, match=r"up to 10 effects.*data=True.*without interval="):
+        lean.predict(new, interval="confidence")

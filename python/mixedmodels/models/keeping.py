@@ -30,8 +30,8 @@ class Keeping:
             True (default): with the columns of the table that the formula, weights and offset use,
             so that the loaded model can do all that this one can, to the bit. False: without rows,
             a few kB for a small model: estimates, tests, conditional modes, summaries and
-            predictions for new data are there; fitted values, residuals, simulations, profiles and
-            other fits are not.
+            predictions for new data are there (their intervals up to 1000 effects of crossed
+            factors); fitted values, residuals, simulations, profiles and other fits are not.
 
         Raises
         ------

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..errors import DataError
 from ..lazy import lazy
 from .fitted import FittedModel
 
@@ -25,8 +26,14 @@ class Prediction(FittedModel):
     @lazy
     def _joint(self) -> JointCovariance | SolvedJoint:
         """The joint covariance of (β̂, b̂ − b), θ taken as known."""
-        from ..predictions.joint import joint_covariance_of
+        from ..predictions.joint import MOST_EFFECTS, joint_covariance_of
 
+        if not self._has_rows:
+            raise DataError(
+                "this model was saved without its data, which its intervals need: covariances of "
+                f"random effects are kept up to {MOST_EFFECTS} effects of crossed factors. Save it "
+                "with m.save(path, data=True), or predict without interval="
+            )
         return joint_covariance_of(self)
 
     @lazy
