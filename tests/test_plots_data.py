@@ -306,3 +306,12 @@ def test_a_model_without_rows(plot: str, tmp_path: Any) -> None:
     lean = mm.load(tmp_path / "m.mm")
     with pytest.raises(mm.DataError):
         getattr(lean.plot, plot)()
+
+
+def test_lines_in_colours_differ_in_grey() -> None:
+    data = reference_data.load("sleepstudy")
+    data["half"] = np.where(data["Subject"].astype(int) > 340, "late", "early")
+    ax = mm.lmer("Reaction ~ Days + (1 | half)", data).plot.groups()
+    styles = {line.get_label(): line.get_linestyle() for line in ax.lines}
+    assert styles["early"] != styles["late"]
+    plt.close(ax.figure)

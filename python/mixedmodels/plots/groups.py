@@ -14,6 +14,7 @@ from .style import (
     BLUE,
     CYCLE,
     GREY,
+    LINE_STYLES,
     MARKERS,
     describe,
     figure_of,
@@ -50,9 +51,10 @@ def _in_colours(found: GroupLines, ax: Axes) -> Axes:
         mine = rows[rows["level"] == level]
         style = point_style(len(rows), CYCLE[k]) | {"marker": MARKERS[k]}
         ax.plot(found.predictor.drawn_at(mine["x"]), mine["y"], linestyle="none", **style)
-        _line(ax, found, lines[lines["level"] == level], color=CYCLE[k], linewidth=1.8)
-        name = short([level])[0]
-        ax.plot([], [], label=name, color=CYCLE[k], marker=MARKERS[k], linewidth=1.8)
+        look: dict[str, Any] = {"color": CYCLE[k], "linewidth": 1.8}
+        look["linestyle"] = LINE_STYLES[k % len(LINE_STYLES)]  # in grey colours look alike
+        _line(ax, found, lines[lines["level"] == level], **look)
+        ax.plot([], [], label=short([level])[0], marker=MARKERS[k], **look)
     _line(ax, found, population, label="population", **POPULATION)
     heading = f"{found.group} ({found.remark})" if found.remark else found.group
     ax.legend(title=heading, fontsize="small", title_fontsize="small", framealpha=0.85)
