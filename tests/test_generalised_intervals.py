@@ -18,6 +18,7 @@ from scipy.special import expit
 
 import mixedmodels as mm
 import reference_data
+import saved_examples
 from mixedmodels.inference.standard_errors import dispersion_error, sd_correlation_errors
 from mixedmodels.models.parameters import sds_and_correlations
 from test_generalised_reference import fitted, oracle
@@ -273,3 +274,10 @@ def test_standard_error_of_a_dispersion() -> None:
     ]
     curvature = (2 * model.loglik - sum(sides)) / step**2
     assert error == pytest.approx(curvature**-0.5, rel=1e-2)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning", "ignore::mixedmodels.MixedModelsWarning")
+def test_a_theta_of_which_the_data_say_nothing_has_no_upper_end() -> None:
+    """Counts that vary no more than Poisson ones."""
+    found = saved_examples.model("negative binomial").confint("theta_", method="wald")
+    assert found["97.5 %"].iloc[-1] == np.inf

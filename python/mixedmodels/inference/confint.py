@@ -149,7 +149,8 @@ def _transformed(parameter: Profiled, z: float) -> tuple[float, float]:
         center = np.arctanh(value)
         half /= 1 - value**2
         return float(np.tanh(center - half)), float(np.tanh(center + half))
-    return value * float(np.exp(-half / value)), value * float(np.exp(half / value))
+    with np.errstate(over="ignore"):  # data that say nothing of it: up to infinity
+        return value * float(np.exp(-half / value)), value * float(np.exp(half / value))
 
 
 def _fixed_ends(model: FittedModel, level: float, ddf: str | None) -> Array:
