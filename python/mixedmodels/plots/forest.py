@@ -11,6 +11,7 @@ import pandas as pd
 from ..errors import ArgumentError
 from ..inference.coefficients import coefficients
 from ..models.fitted import FittedModel
+from ..models.generalised import Generalised
 from .style import CYCLE, MARKERS, SINGLE, axes, describe, legend, reference_line, short
 
 if TYPE_CHECKING:
@@ -66,7 +67,14 @@ def forest(
     ['lm', 'lmer']
     """
     frame = forest_data(models, names, level=level, ddf=ddf, intercept=intercept)
-    return _drawn(frame, level, ax)
+    return _drawn(frame, f"estimate{_scale(models)}, {100 * level:g} % interval", ax)
+
+
+def _scale(models: FittedModel | Sequence[FittedModel]) -> str:
+    """' (logit scale)' of models with that link; nothing for the identity."""
+    given = [models] if isinstance(models, FittedModel) else list(models)
+    links = {m.family.link if isinstance(m, Generalised) else "identity" for m in given}
+    return "" if links == {"identity"} else f" ({' and '.join(sorted(links))} scale)"
 
 
 def forest_data(
@@ -101,7 +109,7 @@ def forest_data(
     return pd.DataFrame(frame)
 
 
-def _drawn(frame: pd.DataFrame, level: float, ax: Any) -> Axes:
+def _drawn(frame: pd.DataFrame, label: str, ax: Any) -> Axes:
     """Terms from top to bottom in the order of the models, models beside each other in a row."""
     terms, models = list(dict.fromkeys(frame["term"])), list(dict.fromkeys(frame["model"]))
     height = min(1.1 + len(terms) * (0.24 + 0.13 * len(models)), TALLEST)
@@ -128,5 +136,5 @@ def _drawn(frame: pd.DataFrame, level: float, ax: Any) -> Axes:
     drawn.set_ylim(len(terms) - 0.4, -0.6)
     if len(models) > 1:
         legend(drawn)
-    describe(drawn, x=f"estimate, {100 * level:g} % interval", y="", title="Fixed effects")
+    describe(drawn, x=label, y="", title="Fixed effects")
     return drawn
