@@ -39,7 +39,8 @@ test-rust: tools
 	cargo test --release --no-default-features --lib --tests --quiet
 
 test-python: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m 'not packaging and not alone'
+	$(BIN)/python -m pytest -m alone
 
 # marginaleffects and maketables bring fifty packages of their own, and an older polars.
 INTEROP := target/interop

@@ -262,6 +262,7 @@ def test_arguments(model):
         mm.bootstrap(model, 10, statistic="sigma")
 
 
+@pytest.mark.alone
 def test_ctrl_c_stops_it(model):
     began = time.perf_counter()
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()

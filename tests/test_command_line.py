@@ -212,6 +212,7 @@ def test_errors_have_codes(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.alone
 def test_sigterm_unwinds(data: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "_fitted", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     before = signal.getsignal(signal.SIGTERM)

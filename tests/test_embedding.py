@@ -23,6 +23,7 @@ from cases import one_factor
 from mixedmodels import _core
 
 Bits = list[bytes]
+pytestmark = pytest.mark.alone
 posix = pytest.mark.skipif(os.name != "posix", reason="fork and POSIX signals")
 linux = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="affinity is Linux's")
 

@@ -106,6 +106,7 @@ def test_python_threads_and_forks() -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+@pytest.mark.alone
 def test_an_exception_in_the_callback_ends_the_fit() -> None:
     frame = data(30_000, 3_000, 900)
     raised: list[float] = []
