@@ -35,8 +35,9 @@ demo: setup ## the clinic tutorial on its own data, with its pictures
 
 test: test-rust test-python ## Rust and Python tests
 
+# Optimised across crates they would take twice as long to link.
 test-rust: tools
-	cargo test --release --no-default-features --lib --tests --quiet
+	CARGO_PROFILE_RELEASE_LTO=off cargo test --release --no-default-features --lib --tests --quiet
 
 test-python: setup
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m 'not packaging and not alone'
