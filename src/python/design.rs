@@ -246,10 +246,7 @@ impl PyDesign {
         callback: Option<Py<PyAny>>,
     ) -> PyResult<PyFit> {
         let settings = settings(optimizer, tolerance, max_evaluations, time_limit, start)?;
-        check(
-            self.design.table.response.is_some(),
-            "a model needs a response",
-        )?;
+        self.require_response()?;
         fit(py, self.design.clone(), reml, settings, n_threads, callback)
     }
 
@@ -258,6 +255,16 @@ impl PyDesign {
         Ok(PyDesign {
             design: Arc::new(with_response(&self.design, &y)?),
         })
+    }
+}
+
+impl PyDesign {
+    /// Designs of new data have no response, and no fit.
+    pub fn require_response(&self) -> PyResult<()> {
+        check(
+            self.design.table.response.is_some(),
+            "a model needs a response",
+        )
     }
 }
 

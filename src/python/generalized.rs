@@ -48,15 +48,8 @@ impl PyDesign {
         callback: Option<Py<PyAny>>,
     ) -> PyResult<PyGeneralizedFit> {
         let settings = settings(optimizer, tolerance, max_evaluations, time_limit, start)?;
-        check(
-            self.design.table.response.is_some(),
-            "a model needs a response",
-        )?;
-        let model = Model {
-            family: family.family,
-            weights: weights_named(criterion)?,
-            nodes: quadrature,
-        };
+        self.require_response()?;
+        let model = model_of(family, criterion, quadrature)?;
         let design = self.design.clone();
         let own = design.clone();
         let fit = supervise(
@@ -72,7 +65,16 @@ impl PyDesign {
     }
 }
 
-pub fn weights_named(name: &str) -> PyResult<Weights> {
+/// The model that a call describes.
+pub fn model_of(family: &PyFamily, criterion: &str, quadrature: usize) -> PyResult<Model> {
+    Ok(Model {
+        family: family.family,
+        weights: weights_named(criterion)?,
+        nodes: quadrature,
+    })
+}
+
+fn weights_named(name: &str) -> PyResult<Weights> {
     match name {
         "fisher" => Ok(Weights::Fisher),
         "observed" => Ok(Weights::Observed),

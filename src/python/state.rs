@@ -3,7 +3,7 @@
 use super::design::{check, manner, manner_of_passes, numbers, settings, PyDesign};
 use super::family::PyFamily;
 use super::fit::PyFit;
-use super::generalized::{weights_named, PyGeneralizedFit};
+use super::generalized::{model_of, PyGeneralizedFit};
 use super::supervise::supervise;
 use crate::columns::Design;
 use crate::cross_products::CrossProducts;
@@ -172,10 +172,7 @@ impl PyDesign {
         n_threads: Option<usize>,
     ) -> PyResult<PyFit> {
         let settings = settings(optimizer, tolerance, max_evaluations, time_limit, start)?;
-        check(
-            self.design.table.response.is_some(),
-            "a model needs a response",
-        )?;
+        self.require_response()?;
         let (design, state) = (self.design.clone(), State(state));
         let reml = state.flag("reml")?;
         let own = design.clone();
@@ -205,15 +202,8 @@ impl PyDesign {
         n_threads: Option<usize>,
     ) -> PyResult<PyGeneralizedFit> {
         let settings = settings(optimizer, tolerance, max_evaluations, time_limit, start)?;
-        check(
-            self.design.table.response.is_some(),
-            "a model needs a response",
-        )?;
-        let model = Model {
-            family: family.family,
-            weights: weights_named(criterion)?,
-            nodes: quadrature,
-        };
+        self.require_response()?;
+        let model = model_of(family, criterion, quadrature)?;
         let (design, own) = (self.design.clone(), self.design.clone());
         let manner = manner_of_passes(&design, n_threads, None);
         let data = supervise(py, manner, move |team, _| {
